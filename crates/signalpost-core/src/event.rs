@@ -1,0 +1,65 @@
+//! A clean event: what every step after `clean` reads, and its form on the log.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AnonymousId, CustomerId, EventId, ProductId, ProfileKey, SourceId};
+use crate::time::Timestamp;
+use crate::value::{Map, Value, get};
+
+/// One thing a person did, after cleaning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Unique over at least seven days; the sender's, or assigned on receipt.
+    pub event_id: EventId,
+    /// What was done: `product_view`, `add_to_cart`, `purchase`, …
+    pub event_type: Box<str>,
+    /// Who did it, when known. At least one of the two identities is there.
+    pub customer_id: Option<CustomerId>,
+    /// The device or browser, when told.
+    pub anonymous_id: Option<AnonymousId>,
+    /// When it happened, corrected for the sender's clock.
+    pub timestamp: Timestamp,
+    /// When Signalpost accepted it; never before an earlier record of its log.
+    pub received_at: Timestamp,
+    /// The catalog item it is about, in its normal form.
+    pub product_id: Option<ProductId>,
+    /// Facts about the event.
+    pub properties: Map,
+    /// Facts about the person, to be kept on the profile.
+    pub traits: Map,
+    /// Facts about the circumstances: user agent, page, campaign, address.
+    pub context: Map,
+    /// Where it came from.
+    pub source: SourceId,
+}
+
+impl Event {
+    /// The profile this event belongs to: the customer, else the device.
+    /// `None` for an event that `clean` would have quarantined.
+    pub fn profile_key(&self) -> Option<ProfileKey> {
+        match (&self.customer_id, &self.anonymous_id) {
+            (Some(id), _) => Some(ProfileKey::Customer(id.clone())),
+            (None, Some(id)) => Some(ProfileKey::Anonymous(id.clone())),
+            (None, None) => None,
+        }
+    }
+
+    /// The value of a column of `events`: one of the event's own fields, else
+    /// the property of that name, else [`Value::Null`].
+    ///
+    /// `event_time` is another name for `timestamp`.
+    pub fn column(&self, name: &str) -> Value {
+        let text = |text: &str| Value::Text(text.into());
+        match name {
+            "event_id" => text(self.event_id.as_str()),
+            "event_type" => text(&self.event_type),
+            "customer_id" => self.customer_id.as_ref().map_or(Value::Null, |id| text(id.as_str())),
+            "anonymous_id" => self.anonymous_id.as_ref().map_or(Value::Null, |id| text(id.as_str())),
+            "timestamp" | "event_time" => Value::Time(self.timestamp),
+            "received_at" => Value::Time(self.received_at),
+            "product_id" => self.product_id.as_ref().map_or(Value::Null, |id| text(id.as_str())),
+            "source" => text(self.source.as_str()),
+            property => get(&self.properties, property).cloned().unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What Signalpost remembers.

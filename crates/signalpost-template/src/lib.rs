@@ -1,0 +1,1 @@
+//! The Liquid and Handlebars languages on one virtual machine.
