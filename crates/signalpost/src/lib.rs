@@ -1,0 +1,1 @@
+//! What Signalpost *does*: the server, its clock, its disk and its network.

@@ -1,0 +1,3 @@
+//! The `signalpost` command.
+
+fn main() {}
