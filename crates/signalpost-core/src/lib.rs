@@ -9,5 +9,10 @@ pub mod id;
 pub mod time;
 pub mod value;
 
-pub mod clean;
 pub mod event;
+pub mod clean;
+pub mod profile;
+pub mod segment;
+pub mod campaign;
+pub mod program;
+pub mod step;

@@ -1,0 +1,250 @@
+//! The fold: one event into one profile.
+//!
+//! Each rule keeps the greatest [`Moment`], a count, a sum or a set, so the
+//! order of arrival never matters.
+
+use super::{CartLine, Consent, Moment, Profile, Trait, TypeSummary};
+use crate::event::Event;
+use crate::id::ProductId;
+use crate::time::Timestamp;
+use crate::value::{Value, get};
+
+/// Days of daily counts kept a type, for `<event_type>_count_<N>d`.
+pub const DAILY_COUNTS_KEPT: usize = 92;
+/// Products kept in `viewed` and `purchased`.
+pub const VIEWED_KEPT: usize = 20;
+/// Products kept in the cart.
+pub const CART_KEPT: usize = 200;
+/// Micro-units in one unit of money.
+const MICROS: f64 = 1_000_000.0;
+
+impl Profile {
+    /// Takes in one event whose time has come.
+    pub fn fold(&mut self, event: &Event, moment: Moment) {
+        self.fold_summary(event);
+        self.fold_traits(event, moment);
+        if let Some(id) = &event.anonymous_id
+            && self.key.customer_id().is_some()
+            && !self.anonymous_ids.contains(id)
+        {
+            self.anonymous_ids.push(id.clone());
+        }
+        match &*event.event_type {
+            "product_view" | "product_viewed" | "view" => self.fold_view(event, moment),
+            "add_to_cart" | "product_added" => self.fold_cart_added(event, moment),
+            "remove_from_cart" | "product_removed" => self.fold_cart_removed(event, moment),
+            "purchase" | "order_completed" => self.fold_purchase(event, moment),
+            "unsubscribe" => self.set_consent("email", false, moment),
+            _ => {}
+        }
+    }
+
+    fn fold_summary(&mut self, event: &Event) {
+        let at = event.timestamp;
+        let day = at.day();
+        let summary = match self.types.iter().position(|s| s.event_type == event.event_type) {
+            Some(index) => self.types.get_mut(index),
+            None => {
+                self.types.push(TypeSummary {
+                    event_type: event.event_type.clone(),
+                    count: 0,
+                    first: at,
+                    last: at,
+                    daily: Vec::new(),
+                });
+                self.types.last_mut()
+            }
+        };
+        let Some(summary) = summary else { return };
+        summary.count += 1;
+        summary.first = summary.first.min(at);
+        summary.last = summary.last.max(at);
+        match summary.daily.binary_search_by_key(&day, |(held, _)| *held) {
+            Ok(index) => {
+                if let Some((_, count)) = summary.daily.get_mut(index) {
+                    *count += 1;
+                }
+            }
+            Err(index) => summary.daily.insert(index, (day, 1)),
+        }
+        if summary.daily.len() > DAILY_COUNTS_KEPT {
+            summary.daily.remove(0);
+        }
+    }
+
+    /// Takes one derived event out of its type's sums; `left` are the times of
+    /// those of its kind that stay.
+    pub(crate) fn forget(&mut self, event_type: &str, at: Timestamp, left: &[Timestamp]) {
+        let Some(index) = self.types.iter().position(|s| &*s.event_type == event_type) else { return };
+        let Some(summary) = self.types.get_mut(index) else { return };
+        summary.count = summary.count.saturating_sub(1);
+        if let Some((_, count)) = summary.daily.iter_mut().find(|(day, _)| *day == at.day()) {
+            *count = count.saturating_sub(1);
+        }
+        if summary.count == 0 {
+            self.types.remove(index);
+        } else if summary.count == left.len() as u64
+            && let (Some(first), Some(last)) = (left.iter().min(), left.iter().max())
+        {
+            // No event of the type came from outside, so `left` is all there is.
+            summary.first = *first;
+            summary.last = *last;
+        }
+    }
+
+    fn fold_traits(&mut self, event: &Event, moment: Moment) {
+        for (name, value) in &event.traits {
+            if &**name == "consent" {
+                self.fold_consents(value, moment);
+            } else {
+                self.set_trait(name, value, moment);
+            }
+        }
+    }
+
+    fn set_trait(&mut self, name: &str, value: &Value, moment: Moment) {
+        match self.traits.iter_mut().find(|held| &*held.name == name) {
+            Some(held) if held.set_at <= moment => {
+                held.value = value.clone();
+                held.set_at = moment;
+            }
+            Some(_) => {}
+            None => self.traits.push(Trait { name: name.into(), value: value.clone(), set_at: moment }),
+        }
+    }
+
+    /// `consent: {"email": true}`, or `consent: true` for e-mail.
+    fn fold_consents(&mut self, value: &Value, moment: Moment) {
+        match value {
+            Value::Bool(granted) => self.set_consent("email", *granted, moment),
+            Value::Map(purposes) => {
+                for (purpose, granted) in purposes {
+                    if let Value::Bool(granted) = granted {
+                        self.set_consent(purpose, *granted, moment);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Records a consent decision; the latest moment wins.
+    pub fn set_consent(&mut self, purpose: &str, granted: bool, moment: Moment) {
+        match self.consents.iter_mut().find(|held| &*held.purpose == purpose) {
+            Some(held) if held.set_at <= moment => {
+                held.granted = granted;
+                held.set_at = moment;
+            }
+            Some(_) => {}
+            None => self.consents.push(Consent { purpose: purpose.into(), granted, set_at: moment }),
+        }
+    }
+
+    fn fold_view(&mut self, event: &Event, moment: Moment) {
+        if let Some(id) = &event.product_id {
+            if self.last_viewed.as_ref().is_none_or(|(held, _)| *held <= moment) {
+                self.last_viewed = Some((moment, id.clone()));
+            }
+            keep_latest(&mut self.viewed, id, moment);
+        }
+        if let Some(Value::Text(category)) = get(&event.properties, "category")
+            && self.recent_view_category.as_ref().is_none_or(|(held, _)| *held <= moment)
+        {
+            self.recent_view_category = Some((moment, category.clone()));
+        }
+    }
+
+    fn fold_cart_added(&mut self, event: &Event, moment: Moment) {
+        let quantity = get(&event.properties, "quantity").and_then(Value::as_number).unwrap_or(1.0);
+        if let Some(line) = self.cart_line(event)
+            && line.added <= Some(moment)
+        {
+            line.added = Some(moment);
+            line.quantity = quantity;
+        }
+    }
+
+    fn fold_cart_removed(&mut self, event: &Event, moment: Moment) {
+        if let Some(line) = self.cart_line(event) {
+            line.removed = line.removed.max(Some(moment));
+        }
+    }
+
+    fn cart_line(&mut self, event: &Event) -> Option<&mut CartLine> {
+        let id = event.product_id.as_ref()?;
+        if let Some(index) = self.cart.iter().position(|line| line.product_id == *id) {
+            return self.cart.get_mut(index);
+        }
+        if self.cart.len() >= CART_KEPT {
+            // The line that was touched longest ago tells least.
+            let oldest = self.cart.iter().enumerate().min_by_key(|(_, line)| line.added.max(line.removed))?.0;
+            self.cart.remove(oldest);
+        }
+        self.cart.push(CartLine { product_id: id.clone(), quantity: 1.0, added: None, removed: None });
+        self.cart.last_mut()
+    }
+
+    fn fold_purchase(&mut self, event: &Event, moment: Moment) {
+        let order = match get(&event.properties, "order_id") {
+            Some(Value::Null) | None => event.event_id.as_str().to_owned(),
+            Some(id) => id.to_string(),
+        };
+        let order = hash(order.as_bytes());
+        if let Err(index) = self.orders.binary_search(&order) {
+            self.orders.insert(index, order);
+        }
+        self.spent_micros = self.spent_micros.saturating_add(amount_micros(event));
+        match &event.product_id {
+            Some(id) => {
+                keep_latest(&mut self.purchased, id, moment);
+                // Noted even when nothing was in the cart: the add may arrive late.
+                self.fold_cart_removed(event, moment);
+            }
+            None => self.cart_emptied = self.cart_emptied.max(Some(moment)),
+        }
+    }
+}
+
+/// Keeps each product once, at its latest moment, latest first.
+fn keep_latest(held: &mut Vec<(Moment, ProductId)>, id: &ProductId, moment: Moment) {
+    match held.iter().position(|(_, other)| other == id) {
+        Some(index) => {
+            if held.get(index).is_some_and(|(at, _)| *at >= moment) {
+                return;
+            }
+            held.remove(index);
+        }
+        None if held.len() >= VIEWED_KEPT && held.last().is_some_and(|(at, _)| *at > moment) => return,
+        None => {}
+    }
+    let index = held.partition_point(|(at, _)| *at > moment);
+    held.insert(index, (moment, id.clone()));
+    held.truncate(VIEWED_KEPT);
+}
+
+/// What a purchase was worth, in micro-units: `revenue`, `total` or `value`
+/// when told, else `quantity` (1 when absent) times `unit_price` or `price`.
+pub fn amount_micros(event: &Event) -> i64 {
+    let number = |name: &str| get(&event.properties, name).and_then(Value::as_number);
+    if let Some(total) = number("revenue").or_else(|| number("total")).or_else(|| number("value")) {
+        return to_micros(total);
+    }
+    let price = number("unit_price").or_else(|| number("price")).unwrap_or(0.0);
+    let quantity = number("quantity").unwrap_or(1.0);
+    let product = i128::from(to_micros(price)) * i128::from(to_micros(quantity)) / 1_000_000;
+    i64::try_from(product).unwrap_or(i64::MAX)
+}
+
+/// Rounds to micro-units; numbers of up to nine digits before the point and
+/// six after it are exact, larger ones are held at the limits.
+#[expect(clippy::cast_possible_truncation, reason = "a float-to-integer cast saturates")]
+fn to_micros(number: f64) -> i64 {
+    (number * MICROS).round() as i64
+}
+
+/// FNV-1a, 64 bits: stable across versions, because it is written to disk.
+pub fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,198 @@
+//! Everything that is defined at one moment: segments, sequence rules and
+//! campaigns, compiled together.
+//!
+//! In: changes, in the order they stand on the log. Out: the program that the
+//! step runs. Equal changes give an equal program, so a replay does too.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::campaign::Campaign;
+use crate::id::SegmentName;
+use crate::segment::{self, Columns, Compiled, Definition, Need, Schema, SequenceRule, Statement};
+use crate::time::Timestamp;
+
+/// One definition made, changed or taken away.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// When it took effect.
+    pub at: Timestamp,
+    /// What.
+    pub what: Defined,
+}
+
+/// What a [`Change`] defines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Defined {
+    /// A segment, as text: each change is a new version.
+    Segment {
+        /// Its name.
+        name: SegmentName,
+        /// From 1.
+        version: u32,
+        /// `IF …` or `SELECT …`.
+        text: String,
+        /// Trait names known when it was made; they decide what bare names mean.
+        traits: Vec<Box<str>>,
+        /// Property names known when it was made.
+        properties: Vec<Box<str>>,
+    },
+    /// A segment is gone.
+    SegmentRemoved {
+        /// Its name.
+        name: SegmentName,
+    },
+    /// A sequence rule, as text.
+    Sequence {
+        /// `AFTER … WITHOUT … WITHIN … EMIT …`.
+        text: String,
+    },
+    /// A campaign.
+    Campaign(Campaign),
+    /// A campaign is gone.
+    CampaignRemoved {
+        /// Its name.
+        name: Box<str>,
+    },
+}
+
+/// Why a change cannot be part of a program.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The text is refused.
+    #[error("{0}")]
+    Refused(#[from] segment::Refusal),
+    /// The text is of another kind than the change says.
+    #[error("expected {expected}, found {found}")]
+    Kind {
+        /// What the change should define.
+        expected: &'static str,
+        /// What its text defines.
+        found: &'static str,
+    },
+}
+
+/// A live segment.
+#[derive(Debug)]
+pub struct Segment {
+    /// Its number in this program's whole life; never used again.
+    pub id: u32,
+    /// Its name.
+    pub name: SegmentName,
+    /// The version of its definition.
+    pub version: u32,
+    /// What its text means.
+    pub definition: Definition,
+    /// What the step runs.
+    pub compiled: Compiled,
+    /// When this version took effect.
+    pub since: Timestamp,
+}
+
+/// A live sequence rule.
+#[derive(Debug)]
+pub struct Sequence {
+    /// Its number in this program's whole life.
+    pub id: u32,
+    /// What it says.
+    pub rule: SequenceRule,
+    /// Its canonical text, by which it is known again.
+    pub text: String,
+}
+
+/// All that is defined, compiled.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// Grows by one with each change.
+    pub version: u64,
+    /// When the latest change took effect.
+    pub changed_at: Timestamp,
+    /// Names of event columns, by the numbers rows hold.
+    pub columns: Columns,
+    /// Segments, in the order they were first made.
+    pub segments: Vec<Segment>,
+    /// Sequence rules, in the order they were made.
+    pub sequences: Vec<Sequence>,
+    /// Campaigns, in the order they were first made.
+    pub campaigns: Vec<(u32, Campaign)>,
+    /// Which rows profiles must keep.
+    pub needs: Vec<Need>,
+    next_id: u32,
+}
+
+impl Program {
+    /// Applies the next change on the log.
+    ///
+    /// # Errors
+    /// When its text is refused; the program is then as it was.
+    pub fn apply(&mut self, change: &Change) -> Result<(), Error> {
+        match &change.what {
+            Defined::Segment { name, version, text, traits, properties } => {
+                let schema = Schema::new(traits.iter().cloned(), properties.iter().cloned());
+                let Statement::Segment(definition) = segment::parse(text, &schema)? else {
+                    return Err(Error::Kind { expected: "a segment", found: "a sequence rule" });
+                };
+                self.set_segment(name, *version, definition, change.at);
+            }
+            Defined::SegmentRemoved { name } => self.segments.retain(|held| held.name != *name),
+            Defined::Sequence { text } => {
+                let Statement::Sequence(rule) = segment::parse(text, &Schema::default())? else {
+                    return Err(Error::Kind { expected: "a sequence rule", found: "a segment" });
+                };
+                self.set_sequence(rule);
+            }
+            Defined::Campaign(campaign) => self.set_campaign(campaign),
+            Defined::CampaignRemoved { name } => self.campaigns.retain(|(_, held)| held.name != *name),
+        }
+        self.version += 1;
+        self.changed_at = change.at;
+        self.needs = self.segments.iter().flat_map(|s| s.compiled.needs().iter().cloned()).collect();
+        Ok(())
+    }
+
+    fn set_segment(&mut self, name: &SegmentName, version: u32, definition: Definition, since: Timestamp) {
+        let compiled = definition.compile(&mut self.columns);
+        if let Some(held) = self.segments.iter_mut().find(|held| held.name == *name) {
+            held.version = version;
+            held.definition = definition;
+            held.compiled = compiled;
+            held.since = since;
+            return;
+        }
+        let id = self.new_id();
+        self.segments.push(Segment { id, name: name.clone(), version, definition, compiled, since });
+    }
+
+    fn set_sequence(&mut self, rule: SequenceRule) {
+        let text = rule.to_string();
+        if self.sequences.iter().any(|held| held.text == text) {
+            return;
+        }
+        let id = self.new_id();
+        self.sequences.push(Sequence { id, rule, text });
+    }
+
+    fn set_campaign(&mut self, campaign: &Campaign) {
+        if let Some((_, held)) = self.campaigns.iter_mut().find(|(_, held)| held.name == campaign.name) {
+            *held = campaign.clone();
+            return;
+        }
+        let id = self.new_id();
+        self.campaigns.push((id, campaign.clone()));
+    }
+
+    fn new_id(&mut self) -> u32 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// The segment of that name.
+    pub fn segment(&self, name: &str) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.name.as_str() == name)
+    }
+
+    /// The segment of that number.
+    pub fn segment_by_id(&self, id: u32) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.id == id)
+    }
+}

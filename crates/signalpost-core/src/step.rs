@@ -1,0 +1,404 @@
+//! The step: `(profile, input, now) → (profile', actions)`.
+//!
+//! In: one event, or the clock. Out: the changed profile and the list of what
+//! the outside must do. Nothing is fetched and nothing is sent here; the same
+//! inputs in the same order give the same profile and the same actions.
+
+mod sequence;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use crate::campaign::{self, Campaign, Cause, Delivery, Trigger};
+use crate::event::Event;
+use crate::id::{AnonymousId, CustomerId, EventId, ProfileKey, SegmentName};
+use crate::profile::{Membership, Moment, Profile, ProfileRow};
+use crate::program::Program;
+use crate::time::{Span, Timestamp};
+
+use serde::{Deserialize, Serialize};
+
+pub use subject::ProfileSubject;
+
+/// Why a membership began or ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MembershipCause {
+    /// An event arrived.
+    Event(EventId),
+    /// Time passed.
+    Clock,
+    /// The segment was defined, changed or removed.
+    Definition,
+    /// Two profiles became one.
+    Merge,
+}
+
+/// A membership began or ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MembershipChange {
+    /// Whose.
+    pub profile: ProfileKey,
+    /// The segment's number.
+    pub segment_id: u32,
+    /// The segment's name.
+    pub segment: SegmentName,
+    /// The version of its definition.
+    pub version: u32,
+    /// `true` for an entry, `false` for an exit.
+    pub entered: bool,
+    /// The exact instant.
+    pub at: Timestamp,
+    /// Why.
+    pub cause: MembershipCause,
+}
+
+/// What the outside must do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Record and publish a change of membership.
+    Membership(MembershipChange),
+    /// Record a decision, and deliver when it says so.
+    Deliver(Delivery),
+    /// A derived event came to be; it is in the profile already.
+    Derive(Event),
+    /// A derived event no longer holds: what it waited for came late.
+    Retract(EventId),
+    /// This device is now known to be this person's: bring its history.
+    Link {
+        /// The device.
+        anonymous_id: AnonymousId,
+        /// The person.
+        customer_id: CustomerId,
+    },
+}
+
+/// Takes in one event at `now`, which is not before any earlier input.
+///
+/// The caller has advanced the profile to `now` first.
+pub fn apply(
+    profile: &mut Profile,
+    program: &Program,
+    event: &Event,
+    sequence: u64,
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
+    if let (Some(id), Some(customer_id)) = (&event.anonymous_id, profile.key.customer_id())
+        && !profile.anonymous_ids.contains(id)
+    {
+        actions.push(Action::Link { anonymous_id: id.clone(), customer_id: customer_id.clone() });
+        profile.anonymous_ids.push(id.clone());
+    }
+    let moment = Moment { timestamp: event.timestamp, sequence };
+    if event.timestamp > now {
+        let index = profile.future.partition_point(|(held, _)| *held < moment);
+        profile.future.insert(index, (moment, event.clone()));
+        return;
+    }
+    take_in(profile, program, event, moment, now, actions);
+    // A start that arrives late may be due already.
+    let derived = sequence::fire(profile, program, now, actions);
+    evaluate(profile, program, now, &MembershipCause::Event(event.event_id.clone()), Some(event), actions);
+    for happened in std::iter::once(event).chain(&derived) {
+        on_event(profile, program, happened, now, actions);
+    }
+}
+
+/// Brings the profile forward to `now`: everything due until then happens at
+/// its own instant, in order.
+pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
+    while profile.next_due() <= now {
+        let due = profile.next_due();
+        let mut cause = MembershipCause::Clock;
+        while profile.future.first().is_some_and(|(moment, _)| moment.timestamp <= due) {
+            let (moment, event) = profile.future.remove(0);
+            take_in(profile, program, &event, moment, due, actions);
+            cause = MembershipCause::Event(event.event_id.clone());
+            on_event(profile, program, &event, due, actions);
+        }
+        let derived = sequence::fire(profile, program, due, actions);
+        for event in &derived {
+            cause = MembershipCause::Event(event.event_id.clone());
+        }
+        evaluate(profile, program, due, &cause, derived.last(), actions);
+        for event in &derived {
+            on_event(profile, program, event, due, actions);
+        }
+    }
+}
+
+/// Makes the profile's caches anew from its timeline, after the program
+/// changed, and evaluates every segment at the instant of the change.
+///
+/// `timeline` is every event of the profile, in any order. Derived events are
+/// made anew too; only what differs from before becomes an action.
+pub fn refold(
+    profile: &mut Profile,
+    program: &Program,
+    timeline: impl IntoIterator<Item = (Moment, Event)>,
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
+    let known = sequence::fired_ids(profile, program);
+    let mut fresh = Profile::new(profile.key.clone());
+    fresh.anonymous_ids = std::mem::take(&mut profile.anonymous_ids);
+    fresh.memberships = std::mem::take(&mut profile.memberships);
+    fresh.contacts = std::mem::take(&mut profile.contacts);
+    fresh.consents = std::mem::take(&mut profile.consents);
+    fresh.timer = profile.timer;
+    *profile = fresh;
+    take_in_all(profile, program, timeline, now, &known, actions);
+    profile.program_version = program.version;
+    evaluate(profile, program, now, &MembershipCause::Definition, None, actions);
+}
+
+/// Takes over the history of a device that is now known to be this person's.
+///
+/// `fired` names the derived events the device's profile had made already.
+pub fn adopt(
+    profile: &mut Profile,
+    program: &Program,
+    history: impl IntoIterator<Item = (Moment, Event)>,
+    fired: &[EventId],
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
+    let mut known = sequence::fired_ids(profile, program);
+    known.extend_from_slice(fired);
+    take_in_all(profile, program, history, now, &known, actions);
+    evaluate(profile, program, now, &MembershipCause::Merge, None, actions);
+}
+
+/// The ids of the derived events a profile has made so far.
+pub fn fired(profile: &Profile, program: &Program) -> Vec<EventId> {
+    sequence::fired_ids(profile, program)
+}
+
+/// Ends every membership of a profile that is about to become another's.
+pub fn dissolve(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
+    for held in std::mem::take(&mut profile.memberships) {
+        let segment = program.segment_by_id(held.segment).map_or_else(|| SegmentName::from(""), |s| s.name.clone());
+        actions.push(Action::Membership(MembershipChange {
+            profile: profile.key.clone(),
+            segment_id: held.segment,
+            segment,
+            version: held.version,
+            entered: false,
+            at: now,
+            cause: MembershipCause::Merge,
+        }));
+    }
+}
+
+/// Folds many events at once; of the derived events only those that are not
+/// in `known` become actions, and those of `known` that no longer hold are
+/// taken back.
+fn take_in_all(
+    profile: &mut Profile,
+    program: &Program,
+    timeline: impl IntoIterator<Item = (Moment, Event)>,
+    now: Timestamp,
+    known: &[EventId],
+    actions: &mut Vec<Action>,
+) {
+    let mut made = Vec::new();
+    for (moment, event) in timeline {
+        if moment.timestamp > now {
+            let index = profile.future.partition_point(|(held, _)| *held < moment);
+            profile.future.insert(index, (moment, event));
+        } else {
+            take_in(profile, program, &event, moment, now, &mut made);
+        }
+    }
+    // What was made along the way is judged by how it ends, below.
+    made.clear();
+    let before = sequence::fired_ids(profile, program);
+    for event in sequence::fire(profile, program, now, &mut made) {
+        if !known.contains(&event.event_id) && !before.contains(&event.event_id) {
+            actions.push(Action::Derive(event));
+        }
+    }
+    let after = sequence::fired_ids(profile, program);
+    actions.extend(known.iter().filter(|id| !after.contains(id)).cloned().map(Action::Retract));
+}
+
+/// Folds one event whose time has come, and keeps what segments need of it.
+fn take_in(
+    profile: &mut Profile,
+    program: &Program,
+    event: &Event,
+    moment: Moment,
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
+    profile.fold(event, moment);
+    insert_row(profile, program, event, moment, now);
+    sequence::observe(profile, program, event, moment, actions);
+}
+
+fn insert_row(profile: &mut Profile, program: &Program, event: &Event, moment: Moment, now: Timestamp) {
+    let Some(row) = ProfileRow::cut(event, moment, &program.needs, &program.columns) else { return };
+    let index = profile.rows.partition_point(|held| held.moment < moment);
+    profile.rows.insert(index, row);
+    prune(profile, program, now);
+}
+
+/// Drops rows that no segment can see any more. Done when the oldest row has
+/// outlived its type's need, so the cost is spread.
+fn prune(profile: &mut Profile, program: &Program, now: Timestamp) {
+    let outlived = |row: &ProfileRow| {
+        crate::profile::lookback(&program.needs, &row.event_type)
+            .is_some_and(|span| row.moment.timestamp < now - span - Span::SECOND)
+    };
+    if profile.rows.len() > 8 && profile.rows.first().is_some_and(outlived) {
+        profile.rows.retain(|row| !outlived(row));
+    }
+}
+
+/// Passes over the segments at most this often, for segments that name others.
+const PASSES_MAX: usize = 4;
+
+/// Evaluates every segment at `now`, and records entries and exits.
+fn evaluate(
+    profile: &mut Profile,
+    program: &Program,
+    now: Timestamp,
+    cause: &MembershipCause,
+    event: Option<&Event>,
+    actions: &mut Vec<Action>,
+) {
+    let mut horizon = Timestamp::MAX;
+    for pass in 0..PASSES_MAX {
+        let mut changed = false;
+        for segment in &program.segments {
+            let outcome = segment.compiled.evaluate(&ProfileSubject { profile, program }, now);
+            if pass == 0 || outcome.horizon > now {
+                horizon = horizon.min(outcome.horizon);
+            }
+            let member = outcome.value == Some(true);
+            if member != profile.is_member(segment.id) {
+                changed = true;
+                switch(profile, program, segment, member, now, cause, event, actions);
+            }
+        }
+        if !changed || !program.segments.iter().any(|segment| segment.compiled.mentions_segment()) {
+            break;
+        }
+    }
+    // The horizon is always later than now, or a faulty predicate could hold
+    // the clock for ever.
+    profile.horizon = horizon.max(now.next());
+    leave_removed(profile, program, now, actions);
+}
+
+#[expect(clippy::too_many_arguments, reason = "one place turns a truth into a membership; a struct would only rename them")]
+fn switch(
+    profile: &mut Profile,
+    program: &Program,
+    segment: &crate::program::Segment,
+    member: bool,
+    now: Timestamp,
+    cause: &MembershipCause,
+    event: Option<&Event>,
+    actions: &mut Vec<Action>,
+) {
+    if member {
+        profile.memberships.push(Membership { segment: segment.id, entered_at: now, version: segment.version });
+    } else {
+        profile.memberships.retain(|held| held.segment != segment.id);
+    }
+    actions.push(Action::Membership(MembershipChange {
+        profile: profile.key.clone(),
+        segment_id: segment.id,
+        segment: segment.name.clone(),
+        version: segment.version,
+        entered: member,
+        at: now,
+        cause: cause.clone(),
+    }));
+    // A new definition describes who is in; it is no reason to write to them.
+    if *cause == MembershipCause::Definition {
+        return;
+    }
+    let word = if member { "entered" } else { "left" };
+    let key = format!("{word} {} at {now}", segment.name);
+    for (id, campaign) in &program.campaigns {
+        let wanted = match &campaign.trigger {
+            Trigger::Enter { segment: name } => member && **name == *segment.name.as_str(),
+            Trigger::Exit { segment: name } => !member && **name == *segment.name.as_str(),
+            _ => false,
+        };
+        if wanted {
+            deliver(profile, program, *id, campaign, &key, event, now, actions);
+        }
+    }
+}
+
+/// Ends memberships of segments that are no longer defined.
+fn leave_removed(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
+    let key = profile.key.clone();
+    profile.memberships.retain(|held| {
+        let defined = program.segment_by_id(held.segment).is_some();
+        if !defined {
+            actions.push(Action::Membership(MembershipChange {
+                profile: key.clone(),
+                segment_id: held.segment,
+                segment: SegmentName::from(""),
+                version: held.version,
+                entered: false,
+                at: now,
+                cause: MembershipCause::Definition,
+            }));
+        }
+        defined
+    });
+}
+
+fn on_event(profile: &mut Profile, program: &Program, event: &Event, now: Timestamp, actions: &mut Vec<Action>) {
+    for (id, campaign) in &program.campaigns {
+        if matches!(&campaign.trigger, Trigger::Event { event_type } if *event_type == event.event_type) {
+            let key = format!("event {}", event.event_id);
+            deliver(profile, program, *id, campaign, &key, Some(event), now, actions);
+        }
+    }
+}
+
+/// Decides a scheduled or one-time message to this person, at `now`.
+pub fn scheduled(
+    profile: &mut Profile,
+    program: &Program,
+    campaign_id: u32,
+    campaign: &Campaign,
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
+    let key = format!("schedule {now}");
+    deliver(profile, program, campaign_id, campaign, &key, None, now, actions);
+}
+
+#[expect(clippy::too_many_arguments, reason = "the decision needs all of them and holds none")]
+fn deliver(
+    profile: &mut Profile,
+    program: &Program,
+    campaign_id: u32,
+    campaign: &Campaign,
+    key: &str,
+    event: Option<&Event>,
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
+    let in_audience = campaign.audience.as_ref().is_none_or(|name| {
+        program.segment(name).is_some_and(|segment| profile.is_member(segment.id))
+    });
+    // A visitor nobody knows has no address; deciding on each would only fill the record.
+    if !campaign.active || !in_audience || profile.key.customer_id().is_none() {
+        return;
+    }
+    let cause = Cause {
+        key,
+        event_id: event.map(|event| event.event_id.as_str()),
+        caused_at: event.map_or(now, |event| event.received_at),
+    };
+    actions.push(Action::Deliver(campaign::decide(profile, campaign_id, campaign, &cause, now)));
+}

@@ -1,0 +1,141 @@
+//! Collect: events come in over HTTP.
+//!
+//! In: bodies, compressed or not, from keys that may write. Out: submissions
+//! to the log's writer, and what became of each event.
+
+pub mod body;
+pub mod events;
+pub mod pixel;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value as Json, json};
+use signalpost_core::clean::{self, Clean, FingerprintScope, RawEvent, Rejection, SourceSettings};
+use signalpost_core::id::EventId;
+use signalpost_core::time::{Span, Timestamp};
+
+use crate::app::App;
+use crate::clock;
+use crate::log::Quarantined;
+use crate::log::dedup::{Identity, event_identity};
+use crate::log::writer::{Incoming, Receipt, SubmitError, Submission, WINDOW_MAX};
+use crate::problem::Problem;
+
+/// What is said of one event that was not taken, or only with a remark.
+#[derive(Clone, Debug)]
+struct Remark {
+    index: usize,
+    code: &'static str,
+    field: String,
+    message: String,
+}
+
+/// A request's events, sorted into clean and refused.
+#[derive(Debug, Default)]
+pub struct Sorted {
+    submission: Submission,
+    remarks: Vec<Remark>,
+}
+
+/// Cleans a request's events.
+pub fn sort<'a>(
+    elements: impl IntoIterator<Item = Result<RawEvent<'a>, Rejection>>,
+    received_at: Timestamp,
+    user_agent: &str,
+    source: &SourceSettings,
+) -> Sorted {
+    let mut sorted = Sorted::default();
+    for (index, element) in elements.into_iter().enumerate() {
+        let cleaned = element.and_then(|raw| clean::clean(raw, received_at, Some(user_agent), source, new_event_id));
+        match cleaned {
+            Ok(clean) => sorted.submission.events.push(incoming(clean, source)),
+            Err(rejection) => {
+                sorted.remarks.push(Remark {
+                    index,
+                    code: rejection.problem.code.as_str(),
+                    field: rejection.problem.field.clone(),
+                    message: rejection.problem.message.clone(),
+                });
+                sorted.submission.quarantined.push(quarantined(rejection, received_at, user_agent, source));
+            }
+        }
+    }
+    sorted
+}
+
+fn quarantined(rejection: Rejection, received_at: Timestamp, user_agent: &str, source: &SourceSettings) -> Quarantined {
+    Quarantined {
+        received_at,
+        source: source.id.as_str().into(),
+        code: rejection.problem.code.as_str().into(),
+        field: rejection.problem.field.into(),
+        message: rejection.problem.message.into(),
+        raw: rejection.raw.into(),
+        user_agent: user_agent.into(),
+    }
+}
+
+fn incoming(clean: Clean, source: &SourceSettings) -> Incoming {
+    let by_content = source.fingerprint_window > Span::ZERO
+        && (!clean.has_own_id || source.fingerprint_scope == FingerprintScope::All);
+    let identity = Identity {
+        event_id: clean.has_own_id.then(|| event_identity(clean.event.event_id.as_str())),
+        content: by_content.then(|| (clean.fingerprint, source.fingerprint_window.min(WINDOW_MAX))),
+        timestamp: clean.event.timestamp,
+    };
+    Incoming { event: clean.event, identity }
+}
+
+/// An id for an event that came without one: sorts by time.
+fn new_event_id() -> EventId {
+    EventId::from(uuid::Uuid::now_v7().to_string())
+}
+
+/// Makes sorted events durable, and counts them.
+///
+/// # Errors
+/// When they cannot be made durable: then none of them is taken.
+pub async fn submit(app: &Arc<App>, mut sorted: Sorted, bytes: usize) -> Result<(Receipt, Json), Problem> {
+    let received = clock::instant();
+    let events = sorted.submission.events.len();
+    let names: Vec<(Box<str>, EventId)> = sorted
+        .submission
+        .events
+        .iter()
+        .map(|incoming| (incoming.event.event_type.clone(), incoming.event.event_id.clone()))
+        .collect();
+    let reasons: Vec<Box<str>> = sorted.submission.quarantined.iter().map(|row| row.code.clone()).collect();
+    for (_, id) in &names {
+        app.hub.note_received(id.as_str(), received);
+    }
+    sorted.submission.bytes = bytes;
+    let submission = std::mem::take(&mut sorted.submission);
+    let receipt = app.writer.submit(submission).await.map_err(|error| refuse(app, error))?;
+    let counters = &app.hub.counters;
+    counters.received.fetch_add((events + reasons.len()) as u64, Ordering::Relaxed);
+    counters.accepted.fetch_add(receipt.accepted as u64, Ordering::Relaxed);
+    counters.duplicates.fetch_add(receipt.duplicates as u64, Ordering::Relaxed);
+    for reason in &reasons {
+        app.hub.count_refusal(reason);
+    }
+    let errors: Vec<Json> = sorted
+        .remarks
+        .iter()
+        .map(|remark| json!({"index": remark.index, "code": remark.code, "field": remark.field, "message": remark.message}))
+        .collect();
+    let answer = json!({
+        "accepted": receipt.accepted,
+        "duplicates": receipt.duplicates,
+        "quarantined": receipt.quarantined,
+        "errors": errors,
+    });
+    Ok((receipt, answer))
+}
+
+fn refuse(app: &App, error: SubmitError) -> Problem {
+    if let SubmitError::Log(cause) = &error {
+        tracing::error!(%cause, data = %app.settings.data.display(), "events were refused");
+    }
+    Problem::from(error)
+}

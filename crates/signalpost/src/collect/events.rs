@@ -1,0 +1,48 @@
+//! `POST /api/events`: one event, an array, or a batch.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use signalpost_core::clean::{BodyError, Limits, parse_batch};
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::serve::auth;
+
+/// Takes events in.
+///
+/// # Errors
+/// 400 when nothing can be read, 401, 403, 413, 415, 429 and 503.
+#[utoipa::path(post, path = "/api/events", tag = "collect", operation_id = "postEvents",
+    request_body(content = Object, description = "One event object, an array of events, or {\"batch\": [...]}. An event: event_type, customer_id or anonymous_id, timestamp, event_id, product_id, properties, traits, context, sent_at. Content-Encoding gzip, br, zstd."),
+    responses(
+        (status = 202, description = "What became of the events: {accepted, duplicates, quarantined, errors}"),
+        (status = 400, description = "The body is not JSON"), (status = 401, description = "No or wrong key"),
+        (status = 403, description = "The key may not write events"), (status = 413, description = "Too large"),
+        (status = 415, description = "Unknown encoding"), (status = 429, description = "Too much waits; see Retry-After"),
+        (status = 503, description = "Cannot be made durable now")))]
+pub async fn post_events(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let key = auth::require(&app, &headers, "events:write")?;
+    let bytes = super::body::read(&headers, body, app.settings.body_bytes_max).await?;
+    let limits = Limits { events_max: app.settings.batch_events_max, ..Limits::default() };
+    let elements = parse_batch(&bytes, &limits).map_err(|error| unreadable(&error))?;
+    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let source = app.source(&key.source);
+    let sorted = super::sort(elements, app.clock.now(), user_agent, &source);
+    let (_, answer) = super::submit(&app, sorted, bytes.len()).await?;
+    Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response())
+}
+
+fn unreadable(error: &BodyError) -> Problem {
+    match error {
+        BodyError::Json { line, column, .. } => {
+            Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()).with("line", *line).with("column", *column)
+        }
+        BodyError::TooManyEvents { max } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", error.to_string()).with("limit_events", *max)
+        }
+    }
+}

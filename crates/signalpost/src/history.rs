@@ -1,0 +1,297 @@
+//! History: what the log and the workers tell goes on to the lake, to the
+//! recommendation model and to those who listen.
+
+pub mod tables;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use serde_json::json;
+use signalpost_core::event::Event;
+use signalpost_core::step::{MembershipCause, MembershipChange};
+use signalpost_core::time::Span;
+use signalpost_lake::{IdentityRow, MembershipRow, Table as LakeTable};
+
+use crate::app::App;
+use crate::clock;
+use crate::log::{Body, Log};
+use crate::partition::Publish;
+use crate::state::{self, Store, Table};
+use crate::worker::{self, ChangeRow, DerivedRow, Published};
+
+/// How often new records are brought to the lake's tail: SQL is this fresh.
+const FEED: Duration = Duration::from_millis(50);
+/// Records brought at once.
+const FEED_RECORDS: usize = 4_096;
+/// Rows in the tail that are committed without waiting for the clock.
+const TAIL_ROWS_MAX: usize = 200_000;
+/// Lake streams of derived events stand behind those of the partitions.
+const DERIVED_STREAMS: u32 = 1_000;
+/// Commits between two compactions.
+const COMPACT_EVERY: u32 = 60;
+
+/// The name of a cause in the API and the lake.
+pub fn cause_text(cause: &MembershipCause) -> String {
+    match cause {
+        MembershipCause::Event(id) => format!("event {id}"),
+        MembershipCause::Clock => "clock".into(),
+        MembershipCause::Definition => "definition".into(),
+        MembershipCause::Merge => "merge".into(),
+    }
+}
+
+fn membership_row(change: &MembershipChange, sequence: u64) -> MembershipRow {
+    MembershipRow {
+        profile_id: change.profile.to_string(),
+        customer_id: change.profile.customer_id().map(ToString::to_string),
+        segment: change.segment.to_string(),
+        segment_version: change.version,
+        change: if change.entered { "entered" } else { "exited" },
+        at: change.at,
+        cause: cause_text(&change.cause),
+        sequence,
+    }
+}
+
+fn identity_row(row: worker::IdentityRow) -> IdentityRow {
+    IdentityRow {
+        anonymous_id: row.anonymous_id.to_string(),
+        customer_id: row.customer_id.to_string(),
+        linked_at: row.linked_at,
+    }
+}
+
+/// Publishes what the workers commit.
+#[derive(Debug)]
+pub struct Publisher {
+    app: Weak<App>,
+}
+
+impl Publisher {
+    /// A publisher for `app`, which it does not keep alive.
+    pub fn new(app: &Arc<App>) -> Self {
+        Self { app: Arc::downgrade(app) }
+    }
+}
+
+impl Publish for Publisher {
+    fn publish(&self, partition: u32, published: Published) {
+        let Some(app) = self.app.upgrade() else { return };
+        let counters = &app.hub.counters;
+        counters.processed.fetch_add(published.records as u64, Ordering::Relaxed);
+        let now = clock::instant();
+        for (_, change) in &published.changes {
+            let counter = if change.entered { &counters.entries } else { &counters.exits };
+            counter.fetch_add(1, Ordering::Relaxed);
+            if let MembershipCause::Event(id) = &change.cause {
+                app.hub.note_change(id.as_str(), now);
+            }
+            app.hub.tell("membership", &change_json(change));
+        }
+        for delivery in &published.deliveries {
+            app.hub.count_delivery(crate::deliver::decision_name(&delivery.decision));
+        }
+        push_changes(&app, partition, &published.changes);
+        push_derived(&app, partition, published.derived);
+        for (sequence, row) in published.identities {
+            app.lake.push_identities(partition, sequence, vec![identity_row(row)]);
+        }
+    }
+}
+
+/// A change as the API and live listeners see it.
+pub fn change_json(change: &MembershipChange) -> serde_json::Value {
+    json!({
+        "segment": change.segment.as_str(),
+        "version": change.version,
+        "profile": change.profile.to_string(),
+        "customer_id": change.profile.customer_id().map(signalpost_core::id::CustomerId::as_str),
+        "change": if change.entered { "entered" } else { "exited" },
+        "at": change.at.to_string(),
+        "cause": cause_text(&change.cause),
+    })
+}
+
+fn push_changes(app: &App, partition: u32, changes: &[(u64, MembershipChange)]) {
+    if let Some((last, _)) = changes.last() {
+        let rows = changes.iter().map(|(sequence, change)| membership_row(change, *sequence)).collect();
+        app.lake.push_memberships(partition, *last, rows);
+    }
+}
+
+fn push_derived(app: &App, partition: u32, rows: Vec<(u64, DerivedRow)>) {
+    for (sequence, row) in rows {
+        match row {
+            DerivedRow::Made(event) => {
+                app.hub.counters.derived.fetch_add(1, Ordering::Relaxed);
+                app.lake.push_events(DERIVED_STREAMS + partition, sequence, vec![Arc::new(event)]);
+            }
+            DerivedRow::TakenBack(id) => app.lake.push_retraction(DERIVED_STREAMS + partition, sequence, id.as_str()),
+        }
+    }
+}
+
+/// Brings the lake up to where the state is, then starts feeding it.
+///
+/// # Errors
+/// When the store or the log cannot be read.
+pub async fn start(app: &Arc<App>) -> anyhow::Result<()> {
+    for partition in 0..app.log.partitions() {
+        catch_up(app, partition)?;
+    }
+    let mut offsets: Vec<u64> = (0..app.log.partitions())
+        .map(|partition| app.lake.committed(LakeTable::Events, partition).map_or(0, |offset| offset + 1))
+        .collect();
+    let weak = Arc::downgrade(app);
+    tokio::spawn(async move {
+        let mut since_commit = clock::instant();
+        let mut commits = 0;
+        loop {
+            tokio::time::sleep(FEED).await;
+            let Some(app) = weak.upgrade() else { return };
+            let feeding = Arc::clone(&app);
+            let fed = tokio::task::spawn_blocking(move || {
+                feed(&feeding, &mut offsets);
+                offsets
+            });
+            match fed.await {
+                Ok(advanced) => offsets = advanced,
+                Err(error) => {
+                    tracing::error!(%error, "the lake is no longer fed");
+                    return;
+                }
+            }
+            let due = since_commit.elapsed() >= Duration::from_secs(app.settings.lake_commit_seconds);
+            if app.lake.pending_rows() > 0 && (due || app.lake.pending_rows() > TAIL_ROWS_MAX) {
+                since_commit = clock::instant();
+                commits += 1;
+                commit(&app, commits % COMPACT_EVERY == 0).await;
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn commit(app: &App, compact: bool) {
+    if let Err(error) = app.lake.commit().await {
+        tracing::error!(%error, "the lake was not committed; trying again");
+        return;
+    }
+    if compact {
+        if let Err(error) = app.lake.compact().await {
+            tracing::warn!(%error, "the lake was not compacted");
+        }
+        if let Err(error) = trim(app) {
+            tracing::warn!(%error, "the log was not trimmed");
+        }
+    }
+}
+
+/// Pushes what the workers committed and the lake did not, before the stop.
+fn catch_up(app: &App, partition: u32) -> anyhow::Result<()> {
+    let after = |table, stream| {
+        let sequence = app.lake.committed(table, stream).map_or(0, |sequence| sequence + 1);
+        let mut key = partition.to_be_bytes().to_vec();
+        key.extend(sequence.to_be_bytes());
+        key
+    };
+    let end = state::prefix_end(&partition.to_be_bytes());
+    let rows = |table, from: Vec<u8>| app.store.scan(table, &from, end.as_deref(), usize::MAX);
+    let sequence = |key: &[u8]| key.get(4..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+    let mut changes = Vec::new();
+    for (key, value) in rows(Table::Changes, after(LakeTable::Memberships, partition))? {
+        let row: ChangeRow = state::decode(Table::Changes, &value)?;
+        changes.push((sequence(&key), row.change));
+    }
+    push_changes(app, partition, &changes);
+    for (key, value) in rows(Table::Identities, after(LakeTable::Identities, partition))? {
+        let row: worker::IdentityRow = state::decode(Table::Identities, &value)?;
+        app.lake.push_identities(partition, sequence(&key), vec![identity_row(row)]);
+    }
+    let mut derived = Vec::new();
+    for (key, value) in rows(Table::Derived, after(LakeTable::Events, DERIVED_STREAMS + partition))? {
+        derived.push((sequence(&key), state::decode(Table::Derived, &value)?));
+    }
+    push_derived(app, partition, derived);
+    Ok(())
+}
+
+/// Brings new records of the log to the lake's tail and the model.
+fn feed(app: &App, offsets: &mut [u64]) {
+    for (partition, offset) in (0_u32..).zip(offsets) {
+        // A few rounds at most, so that one busy partition does not starve the rest.
+        for _ in 0..16 {
+            let records = match app.log.read(partition, *offset, FEED_RECORDS) {
+                Ok(records) if !records.is_empty() => records,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::error!(%error, "the lake cannot read the log");
+                    break;
+                }
+            };
+            let mut events: Vec<Arc<Event>> = Vec::with_capacity(records.len());
+            for (at, record) in &records {
+                *offset = at + 1;
+                if let Body::Event(event) = &record.body {
+                    events.push(Arc::clone(event));
+                }
+            }
+            observe(app, &events);
+            app.lake.push_events(partition, offset.saturating_sub(1), events);
+        }
+    }
+}
+
+fn observe(app: &App, events: &[Arc<Event>]) {
+    let mut model = app.model.lock().unwrap_or_else(PoisonError::into_inner);
+    for event in events {
+        if let Some(key) = event.profile_key() {
+            model.observe(event, &key);
+        }
+    }
+    drop(model);
+    app.hub.count_types(events.iter().map(|event| &*event.event_type));
+    if app.hub.has_listeners() {
+        for event in events {
+            app.hub.tell("event", &event_json(event));
+        }
+    }
+}
+
+/// An event as the API and live listeners see it.
+pub fn event_json(event: &Event) -> serde_json::Value {
+    json!({
+        "event_id": event.event_id.as_str(),
+        "event_type": event.event_type,
+        "customer_id": event.customer_id.as_ref().map(signalpost_core::id::CustomerId::as_str),
+        "anonymous_id": event.anonymous_id.as_ref().map(signalpost_core::id::AnonymousId::as_str),
+        "timestamp": event.timestamp.to_string(),
+        "received_at": event.received_at.to_string(),
+        "product_id": event.product_id.as_ref().map(signalpost_core::id::ProductId::as_str),
+        "properties": signalpost_core::value::map_to_json(&event.properties),
+        "source": event.source.as_str(),
+    })
+}
+
+/// Forgets records that are old enough and that nobody needs any more.
+fn trim(app: &App) -> anyhow::Result<()> {
+    let before = app.clock.now() - Span::DAY.times(i64::from(app.settings.log_days));
+    for (partition, gauge) in (0_u32..).zip(app.partitions.gauges()) {
+        let Some(committed) = app.lake.committed(LakeTable::Events, partition) else { continue };
+        // What the workers' state needs is in a synced store before it goes.
+        app.store.sync()?;
+        let (mut low, mut high) = (0, gauge.offset.load(Ordering::Acquire).min(committed));
+        while low < high {
+            let middle = low.midpoint(high);
+            let old = match app.log.read(partition, middle, 1) {
+                Ok(records) => records.first().is_none_or(|(_, record)| record.at < before),
+                // What was trimmed earlier cannot be read, and is older still.
+                Err(_) => true,
+            };
+            if old { low = middle + 1 } else { high = middle }
+        }
+        app.log.trim(partition, low)?;
+    }
+    Ok(())
+}

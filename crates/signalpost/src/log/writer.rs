@@ -1,0 +1,242 @@
+//! The group commit: everything that waits is made durable by one sync.
+//!
+//! In: submissions from many requests at once. Out: one group on the log, and
+//! an answer to each submission, after the sync and never before.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use signalpost_core::event::Event;
+use signalpost_core::time::{Span, Timestamp};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::dedup::{Deduplicator, Identity};
+use super::{Body, Error, Group, Log, Quarantined, QuarantineId, Record};
+use crate::clock::Clock;
+
+/// Bytes that may wait for a sync; more are refused until some are through.
+pub const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Submissions that may wait.
+const WAITING_MAX: usize = 16_384;
+/// Events in one group at most.
+const GROUP_EVENTS_MAX: usize = 50_000;
+
+/// A clean event on its way to the log.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The event; its `received_at` is set when the group is made.
+    pub event: Event,
+    /// How it is told from others.
+    pub identity: Identity,
+}
+
+/// What one request wants on the log.
+#[derive(Debug, Default)]
+pub struct Submission {
+    /// Clean events, in order.
+    pub events: Vec<Incoming>,
+    /// Refused events.
+    pub quarantined: Vec<Quarantined>,
+    /// Quarantined events that are done with.
+    pub released: Vec<QuarantineId>,
+    /// Other records, by partition.
+    pub records: Vec<(u32, Body)>,
+    /// The size of the request's body, for back-pressure.
+    pub bytes: usize,
+}
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Events accepted.
+    pub accepted: usize,
+    /// Events left out as repeats.
+    pub duplicates: usize,
+    /// Events put into quarantine.
+    pub quarantined: usize,
+    /// The time of the group.
+    pub at: Timestamp,
+}
+
+/// Why a submission was not taken.
+#[derive(Debug, Error)]
+pub enum SubmitError {
+    /// Too much waits already.
+    #[error("too many events are waiting to be made durable; try again in a second")]
+    Busy,
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Closed,
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] Arc<Error>),
+}
+
+/// Makes groups; owns the order of the log.
+#[derive(Debug)]
+pub struct GroupCommit<L> {
+    log: Arc<L>,
+    clock: Clock,
+    latest: Timestamp,
+}
+
+impl<L: Log> GroupCommit<L> {
+    /// A writer for `log`; time goes on from the log's latest.
+    pub fn new(log: Arc<L>, clock: Clock) -> Self {
+        let latest = log.latest();
+        Self { log, clock, latest }
+    }
+
+    /// Makes one group of all the submissions, and tells what became of each.
+    ///
+    /// # Errors
+    /// When the group cannot be made durable: then none of it is.
+    pub fn commit(&mut self, submissions: Vec<Submission>) -> Result<Vec<Receipt>, Error> {
+        let now = self.clock.now().max(self.latest);
+        let partitions = self.log.partitions();
+        let mut group = Group::default();
+        let mut receipts = Vec::with_capacity(submissions.len());
+        let mut deduplicator = Deduplicator::new(&*self.log, now);
+        for submission in submissions {
+            let mut receipt = Receipt { quarantined: submission.quarantined.len(), at: now, ..Receipt::default() };
+            for incoming in submission.events {
+                let Some(key) = incoming.event.profile_key() else { continue };
+                if deduplicator.is_repeat(&incoming.identity)? {
+                    receipt.duplicates += 1;
+                    continue;
+                }
+                receipt.accepted += 1;
+                let event = Event { received_at: now, ..incoming.event };
+                let record = Record { at: now, body: Body::Event(Arc::new(event)) };
+                group.records.push((key.partition(partitions), Arc::new(record)));
+            }
+            for (partition, body) in submission.records {
+                group.records.push((partition, Arc::new(Record { at: now, body })));
+            }
+            group.quarantined.extend(submission.quarantined);
+            group.released.extend(submission.released);
+            receipts.push(receipt);
+        }
+        group.seen = deduplicator.into_seen();
+        if !(group.records.is_empty() && group.quarantined.is_empty() && group.released.is_empty()) {
+            self.log.append(group)?;
+        }
+        self.latest = now;
+        Ok(receipts)
+    }
+}
+
+type Waiting = (Submission, oneshot::Sender<Result<Receipt, SubmitError>>);
+
+/// A cheap handle to the writer's thread.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    sender: SyncSender<Waiting>,
+    waiting_bytes: Arc<AtomicUsize>,
+    partitions: u32,
+}
+
+impl Writer {
+    /// Starts the thread. `wake` is called after each group, with the log changed.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start<L: Log>(
+        log: Arc<L>,
+        clock: Clock,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (sender, receiver) = sync_channel(WAITING_MAX);
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let writer = Self { sender, waiting_bytes: Arc::clone(&waiting_bytes), partitions: log.partitions() };
+        let commit = GroupCommit::new(log, clock);
+        let thread = std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || run(commit, &receiver, &waiting_bytes, &wake))?;
+        Ok((writer, thread))
+    }
+
+    /// How many partitions the log has.
+    pub fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    /// Submits, and waits until it is durable.
+    ///
+    /// # Errors
+    /// When too much waits, or the log fails.
+    pub async fn submit(&self, submission: Submission) -> Result<Receipt, SubmitError> {
+        self.send(submission)?.await.map_err(|_| SubmitError::Closed)?
+    }
+
+    /// Submits from a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Writer::submit`].
+    pub fn submit_blocking(&self, submission: Submission) -> Result<Receipt, SubmitError> {
+        self.send(submission)?.blocking_recv().map_err(|_| SubmitError::Closed)?
+    }
+
+    fn send(&self, submission: Submission) -> Result<oneshot::Receiver<Result<Receipt, SubmitError>>, SubmitError> {
+        let bytes = submission.bytes;
+        if self.waiting_bytes.load(Ordering::Acquire) + bytes > WAITING_BYTES_MAX {
+            return Err(SubmitError::Busy);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.sender.try_send((submission, reply)).map_err(|error| {
+            self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
+            match error {
+                TrySendError::Full(_) => SubmitError::Busy,
+                TrySendError::Disconnected(_) => SubmitError::Closed,
+            }
+        })?;
+        Ok(answer)
+    }
+}
+
+fn run<L: Log>(
+    mut commit: GroupCommit<L>,
+    receiver: &Receiver<Waiting>,
+    waiting_bytes: &AtomicUsize,
+    wake: &dyn Fn(),
+) {
+    while let Ok(first) = receiver.recv() {
+        let mut submissions = Vec::new();
+        let mut replies = Vec::new();
+        let mut events = 0;
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some((submission, reply)) = next {
+            events += submission.events.len();
+            bytes += submission.bytes;
+            submissions.push(submission);
+            replies.push(reply);
+            next = if events < GROUP_EVENTS_MAX { receiver.try_recv().ok() } else { None };
+        }
+        let outcome = commit.commit(submissions);
+        waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        match outcome {
+            Ok(receipts) => {
+                wake();
+                for (reply, receipt) in replies.into_iter().zip(receipts) {
+                    // A client that has gone has its events all the same.
+                    drop(reply.send(Ok(receipt)));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a group could not be made durable");
+                let error = Arc::new(error);
+                for reply in replies {
+                    drop(reply.send(Err(SubmitError::Log(Arc::clone(&error)))));
+                }
+            }
+        }
+    }
+}
+
+/// A span no identity's window may exceed: older identities may be forgotten.
+pub const WINDOW_MAX: Span = super::dedup::REMEMBERED;

@@ -1,0 +1,113 @@
+//! The store on one machine: a fjall database, a keyspace a table.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::{Batch, Error, Row, Store, Table};
+
+/// Memory for the engine's block cache, in bytes.
+const CACHE_BYTES: u64 = 128 << 20;
+/// A keyspace's memtable is written out at this size, in bytes.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Journals are kept up to this size, in bytes; replaying them is most of a restart.
+const JOURNAL_BYTES: u64 = 256 << 20;
+
+/// A store in a folder.
+#[derive(Clone)]
+pub struct FjallStore {
+    database: Database,
+    tables: HashMap<Table, Keyspace>,
+    folder: String,
+}
+
+impl std::fmt::Debug for FjallStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FjallStore").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl FjallStore {
+    /// Opens the store in `folder`, creating it when absent.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or another process has it open.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let name = folder.display().to_string();
+        let unavailable = |error: fjall::Error| Error::Unavailable { folder: name.clone(), reason: error.to_string() };
+        let database = Database::builder(folder)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .manual_journal_persist(true)
+            .open()
+            .map_err(unavailable)?;
+        let mut tables = HashMap::new();
+        for table in Table::ALL {
+            let keyspace = database
+                .keyspace(table.name(), || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
+                .map_err(unavailable)?;
+            tables.insert(table, keyspace);
+        }
+        Ok(Self { database, tables, folder: name })
+    }
+
+    fn table(&self, table: Table) -> Result<&Keyspace, Error> {
+        self.tables
+            .get(&table)
+            .ok_or_else(|| Error::Unavailable { folder: self.folder.clone(), reason: format!("no table {}", table.name()) })
+    }
+
+    fn failed(&self, error: &impl ToString) -> Error {
+        Error::Unavailable { folder: self.folder.clone(), reason: error.to_string() }
+    }
+
+    fn collect(&self, rows: impl Iterator<Item = fjall::Guard>, limit: usize) -> Result<Vec<Row>, Error> {
+        rows.take(limit)
+            .map(|guard| {
+                let (key, value) = guard.into_inner().map_err(|error| self.failed(&error))?;
+                Ok((key.to_vec(), value.to_vec()))
+            })
+            .collect()
+    }
+}
+
+impl Store for FjallStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let value = self.table(table)?.get(key).map_err(|error| self.failed(&error))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
+        let keyspace = self.table(table)?;
+        match to {
+            Some(to) => self.collect(keyspace.range(from.to_vec()..to.to_vec()), limit),
+            None => self.collect(keyspace.range(from.to_vec()..), limit),
+        }
+    }
+
+    fn scan_back(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
+        let keyspace = self.table(table)?;
+        match to {
+            Some(to) => self.collect(keyspace.range(from.to_vec()..to.to_vec()).rev(), limit),
+            None => self.collect(keyspace.range(from.to_vec()..).rev(), limit),
+        }
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), Error> {
+        let mut writes = self.database.batch();
+        for (table, key, value) in batch.writes {
+            match value {
+                Some(value) => writes.insert(self.table(table)?, key, value),
+                None => writes.remove(self.table(table)?, key),
+            }
+        }
+        // Into the kernel at once, so that only a power failure, not a kill,
+        // can take a batch back; the log makes it good either way.
+        writes.durability(Some(PersistMode::Buffer)).commit().map_err(|error| self.failed(&error))
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        self.database.persist(PersistMode::SyncData).map_err(|error| self.failed(&error))
+    }
+}

@@ -1,0 +1,292 @@
+//! A partition's worker: the one owner of its profiles.
+//!
+//! In: records of the log, in order. Out: one atomic batch a step, holding new
+//! state, the position on the log and every effect; then, after the batch,
+//! what the rest of the program may hear of it.
+//!
+//! `clock → due profiles → record → profile → actions → batch`.
+
+mod backfill;
+mod effect;
+mod identity;
+mod position;
+mod profiles;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use signalpost_core::campaign::Delivery;
+use signalpost_core::event::Event;
+use signalpost_core::id::{AnonymousId, CustomerId, ProfileKey};
+use signalpost_core::profile::Moment;
+use signalpost_core::program::{Change, Program};
+use signalpost_core::step::{self, Action, MembershipChange};
+use signalpost_core::time::Timestamp;
+use thiserror::Error;
+
+use crate::log::{self, Body, Log, Message, Record};
+use crate::state::{self, Batch, Store, Table};
+
+pub use effect::{ChangeRow, DerivedRow, IdentityRow, delivery_log_key, history_prefix, outbox_key, read_outbox_key};
+pub use position::Position;
+pub use profiles::{read_timeline, sortable, timeline_key, timeline_prefix};
+
+/// Records a step takes at most.
+pub const STEP_RECORDS_MAX: usize = 2_000;
+
+/// Why a worker stopped.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] log::Error),
+    /// The store failed.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// A profile's record is damaged.
+    #[error("profile record of partition {partition} is damaged: {reason}")]
+    Profile {
+        /// Which partition.
+        partition: u32,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What others may hear of, once it is committed.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// Records processed.
+    pub records: usize,
+    /// Changes of membership, each with its sequence in the partition.
+    pub changes: Vec<(u64, MembershipChange)>,
+    /// Derived events and retractions, each with its sequence.
+    pub derived: Vec<(u64, DerivedRow)>,
+    /// Links between devices and people, each with its sequence.
+    pub identities: Vec<(u64, IdentityRow)>,
+    /// Decisions on messages.
+    pub deliveries: Vec<Delivery>,
+    /// Messages for other partitions wait in the relay.
+    pub relayed: bool,
+}
+
+/// The worker of one partition.
+#[derive(Debug)]
+pub struct Worker<S, L> {
+    partition: u32,
+    store: Arc<S>,
+    log: Arc<L>,
+    program: Program,
+    position: Position,
+    profiles: profiles::Profiles,
+    timers: BTreeSet<(Timestamp, Vec<u8>)>,
+    /// Devices linked in the batch being made.
+    fresh_forwards: HashMap<AnonymousId, CustomerId>,
+    batch: Batch,
+    published: Published,
+}
+
+impl<S: Store, L: Log> Worker<S, L> {
+    /// Takes up a partition where its state left off.
+    ///
+    /// # Errors
+    /// When the store fails, or holds a damaged record.
+    pub fn open(partition: u32, store: Arc<S>, log: Arc<L>, cache_profiles: usize) -> Result<Self, Error> {
+        let position = Position::load(&*store, partition)?;
+        let program = load_program(&*store, partition)?;
+        let timers = load_timers(&*store, partition, log.partitions())?;
+        Ok(Self {
+            partition,
+            store,
+            log,
+            program,
+            position,
+            profiles: profiles::Profiles::new(cache_profiles),
+            timers,
+            fresh_forwards: HashMap::new(),
+            batch: Batch::default(),
+            published: Published::default(),
+        })
+    }
+
+    /// The partition's program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Where it stands.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// The instant at which something is due next, with no new record.
+    pub fn next_due(&self) -> Timestamp {
+        let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
+        timer.min(self.next_scheduled())
+    }
+
+    /// Whether profiles still wait to be brought to the newest definitions.
+    pub fn is_backfilling(&self) -> bool {
+        self.position.backfill.is_some()
+    }
+
+    /// Takes the next records, or a slice of the backfill when there are none;
+    /// commits, and tells what happened. `None` when there is nothing to do.
+    ///
+    /// # Errors
+    /// When the log or the store fails: the worker must then be opened anew.
+    pub fn step(&mut self) -> Result<Option<Published>, Error> {
+        let records = self.log.read(self.partition, self.position.offset, STEP_RECORDS_MAX)?;
+        if records.is_empty() && !self.is_backfilling() {
+            return Ok(None);
+        }
+        if self.is_backfilling() {
+            self.backfill_slice()?;
+            self.commit()?;
+        }
+        for (offset, record) in records {
+            self.take(&record)?;
+            self.position.offset = offset + 1;
+            self.published.records += 1;
+        }
+        self.commit()?;
+        Ok(Some(std::mem::take(&mut self.published)))
+    }
+
+    fn take(&mut self, record: &Record) -> Result<(), Error> {
+        self.advance_to(record.at)?;
+        match &record.body {
+            Body::Tick => {}
+            Body::Event(event) => self.take_event(event)?,
+            Body::Define(change) => self.define(change)?,
+            Body::Relayed { from, sequence, message } => {
+                if matches!(message, Message::Link { .. }) {
+                    // The timeline is read from the store, so what this batch
+                    // holds of it must be there. Nothing of this record is done yet.
+                    self.commit_batch()?;
+                }
+                if self.position.is_new(*from, *sequence) {
+                    self.take_message(message)?;
+                }
+            }
+            Body::Consent { profile, purpose, granted } => self.take_consent(profile, purpose, *granted)?,
+        }
+        Ok(())
+    }
+
+    /// Lets everything happen that is due until `now`.
+    fn advance_to(&mut self, now: Timestamp) -> Result<(), Error> {
+        loop {
+            let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
+            let scheduled = self.next_scheduled();
+            if scheduled <= now && scheduled <= timer {
+                self.run_schedules(scheduled)?;
+            } else if timer <= now {
+                self.fire_timer(now.min(scheduled))?;
+            } else {
+                break;
+            }
+        }
+        self.position.now = self.position.now.max(now);
+        Ok(())
+    }
+
+    fn fire_timer(&mut self, until: Timestamp) -> Result<(), Error> {
+        let Some((due, bytes)) = self.timers.pop_first() else { return Ok(()) };
+        let Some(key) = ProfileKey::from_bytes(&bytes) else { return Ok(()) };
+        self.profiles.note_timer(bytes, due, Timestamp::MAX);
+        let Some(mut profile) = self.load_existing(&key)? else { return Ok(()) };
+        profile.timer = Timestamp::MAX;
+        let mut actions = Vec::new();
+        step::advance(&mut profile, &self.program, until.max(due), &mut actions);
+        self.keep(profile);
+        self.perform(actions)
+    }
+
+    fn take_event(&mut self, event: &Arc<Event>) -> Result<(), Error> {
+        let Some(key) = event.profile_key() else { return Ok(()) };
+        if let ProfileKey::Anonymous(id) = &key
+            && let Some(customer_id) = self.forward_of(id)?
+        {
+            self.relay(Message::Forward { customer_id, event: (**event).clone() });
+            return Ok(());
+        }
+        self.apply_event(&key, event)
+    }
+
+    /// Applies an event to the profile `key`, which may not be the one the
+    /// event names: a linked device's events belong to the person.
+    fn apply_event(&mut self, key: &ProfileKey, event: &Event) -> Result<(), Error> {
+        let mut profile = self.load(key)?;
+        let sequence = self.position.next_sequence();
+        let moment = Moment { timestamp: event.timestamp, sequence };
+        self.batch.put(Table::Timeline, timeline_key(key, moment), state::encode(event));
+        let mut actions = Vec::new();
+        step::apply(&mut profile, &self.program, event, sequence, self.position.now, &mut actions);
+        self.keep(profile);
+        self.perform(actions)
+    }
+
+    fn take_consent(&mut self, key: &ProfileKey, purpose: &str, granted: bool) -> Result<(), Error> {
+        let mut profile = self.load(key)?;
+        let moment = Moment { timestamp: self.position.now, sequence: self.position.next_sequence() };
+        profile.set_consent(purpose, granted, moment);
+        self.keep(profile);
+        Ok(())
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) -> Result<(), Error> {
+        for action in actions {
+            self.perform_one(action)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the batch: state, position and effects together.
+    fn commit(&mut self) -> Result<(), Error> {
+        self.commit_batch()?;
+        self.profiles.shrink();
+        Ok(())
+    }
+
+    /// Writes what has been done so far. Only called between two records (or
+    /// before anything of the record in hand is done), so that a crash behind
+    /// it takes the record up whole.
+    fn commit_batch(&mut self) -> Result<(), Error> {
+        for profile in self.profiles.take_changed() {
+            self.batch.put(Table::Profiles, profile.key.to_bytes(), profile.encode());
+        }
+        for (key, before, after) in self.profiles.take_timers() {
+            if before != Timestamp::MAX {
+                self.batch.delete(Table::Timers, profiles::timer_key(before, &key));
+            }
+            if after != Timestamp::MAX {
+                self.batch.put(Table::Timers, profiles::timer_key(after, &key), Vec::new());
+            }
+        }
+        self.position.save(self.partition, &mut self.batch);
+        self.store.commit(std::mem::take(&mut self.batch))?;
+        self.fresh_forwards.clear();
+        Ok(())
+    }
+}
+
+fn load_program<S: Store>(store: &S, partition: u32) -> Result<Program, Error> {
+    let mut program = Program::default();
+    for (_, value) in state::scan_prefix(store, Table::Program, &partition.to_be_bytes(), usize::MAX)? {
+        let change: Change = state::decode(Table::Program, &value)?;
+        if let Err(error) = program.apply(&change) {
+            // It was applied when it was made; a parser that has since grown
+            // stricter must not take the server down.
+            tracing::error!(%error, "a definition is no longer understood and is left out");
+        }
+    }
+    Ok(program)
+}
+
+fn load_timers<S: Store>(store: &S, partition: u32, partitions: u32) -> Result<BTreeSet<(Timestamp, Vec<u8>)>, Error> {
+    let rows = store.scan(Table::Timers, &[], None, usize::MAX)?;
+    let timers = rows.into_iter().filter_map(|(key, _)| profiles::read_timer_key(&key));
+    let own = timers.filter(|(_, key)| ProfileKey::from_bytes(key).is_some_and(|k| k.partition(partitions) == partition));
+    Ok(own.collect())
+}

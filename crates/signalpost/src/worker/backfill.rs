@@ -1,0 +1,139 @@
+//! Definitions change: every profile is brought up to date, a slice at a time.
+//!
+//! A profile that is touched before its slice comes is brought up to date
+//! then; either way it is evaluated at the instant of the change.
+
+use std::sync::Arc;
+
+use signalpost_core::campaign::Trigger;
+use signalpost_core::id::ProfileKey;
+use signalpost_core::program::{Change, Defined};
+use signalpost_core::step;
+use signalpost_core::time::Timestamp;
+
+use super::effect::{member_key, sequenced};
+use super::{Error, Worker};
+use crate::log::Log;
+use crate::schedule;
+use crate::state::{self, Store, Table};
+
+/// Profiles brought up to date between two steps.
+const SLICE_PROFILES: usize = 500;
+
+impl<S: Store, L: Log> Worker<S, L> {
+    /// Takes a change of the program. The backfill of an earlier one is
+    /// finished first, so that each profile sees one change at a time.
+    pub(super) fn define(&mut self, change: &Arc<Change>) -> Result<(), Error> {
+        self.commit_batch()?;
+        while self.is_backfilling() {
+            self.backfill_slice()?;
+            self.commit_batch()?;
+        }
+        let before = self.program.version;
+        if let Err(error) = self.program.apply(change) {
+            // It was checked when it was made; a record that cannot be applied
+            // changes nothing, here and on every replay.
+            tracing::error!(%error, "a definition on the log cannot be applied");
+            return Ok(());
+        }
+        self.position.program += 1;
+        let key = sequenced(self.partition, self.position.program);
+        self.batch.put(Table::Program, key, state::encode(&**change));
+        let folds = !matches!(change.what, Defined::Campaign(_) | Defined::CampaignRemoved { .. });
+        if folds || before == 0 {
+            self.position.backfill = Some(Vec::new());
+        } else {
+            self.program.version = before;
+        }
+        Ok(())
+    }
+
+    /// Brings the next profiles up to date.
+    pub(super) fn backfill_slice(&mut self) -> Result<(), Error> {
+        let Some(cursor) = self.position.backfill.clone() else { return Ok(()) };
+        let rows = self.store.scan(Table::Profiles, &cursor, None, SLICE_PROFILES)?;
+        let last = rows.len() < SLICE_PROFILES;
+        let partitions = self.log.partitions();
+        let mut next = cursor;
+        for (bytes, _) in rows {
+            next.clone_from(&bytes);
+            next.push(0);
+            let Some(key) = ProfileKey::from_bytes(&bytes) else { continue };
+            if key.partition(partitions) != self.partition {
+                continue;
+            }
+            if let Some(profile) = self.load_existing(&key)? {
+                self.keep(profile);
+            }
+        }
+        self.position.backfill = if last { None } else { Some(next) };
+        Ok(())
+    }
+
+    /// The next instant a scheduled or one-time campaign runs.
+    pub(super) fn next_scheduled(&self) -> Timestamp {
+        let after = self.position.scheduled.max(self.program.changed_at);
+        let next = self.program.campaigns.iter().filter(|(_, campaign)| campaign.active).map(|(_, campaign)| {
+            match &campaign.trigger {
+                Trigger::Schedule { cron, time_zone } => schedule::next(cron, time_zone, after).unwrap_or(Timestamp::MAX),
+                Trigger::Once { at } if !self.position.ran_once(&campaign.name) => (*at).max(after.next()),
+                _ => Timestamp::MAX,
+            }
+        });
+        next.min().unwrap_or(Timestamp::MAX)
+    }
+
+    /// Decides the messages of every campaign that runs at `at`.
+    pub(super) fn run_schedules(&mut self, at: Timestamp) -> Result<(), Error> {
+        // The audience is read from the store.
+        self.commit_batch()?;
+        let after = self.position.scheduled.max(self.program.changed_at);
+        let due: Vec<_> = self
+            .program
+            .campaigns
+            .iter()
+            .filter(|(_, campaign)| match &campaign.trigger {
+                Trigger::Schedule { cron, time_zone } => schedule::next(cron, time_zone, after) == Some(at),
+                Trigger::Once { at: once } => !self.position.ran_once(&campaign.name) && (*once).max(after.next()) == at,
+                _ => false,
+            })
+            .cloned()
+            .collect();
+        self.position.now = self.position.now.max(at);
+        for (id, campaign) in due {
+            if matches!(campaign.trigger, Trigger::Once { .. }) {
+                self.position.once.push(campaign.name.clone());
+            }
+            for key in self.audience(campaign.audience.as_deref())? {
+                let Some(mut profile) = self.load_existing(&key)? else { continue };
+                let mut actions = Vec::new();
+                step::advance(&mut profile, &self.program, at, &mut actions);
+                step::scheduled(&mut profile, &self.program, id, &campaign, at, &mut actions);
+                self.keep(profile);
+                self.perform(actions)?;
+            }
+        }
+        self.position.scheduled = at;
+        Ok(())
+    }
+
+    /// The profiles of this partition a campaign speaks to.
+    fn audience(&self, segment: Option<&str>) -> Result<Vec<ProfileKey>, Error> {
+        let rows = match segment {
+            Some(name) => {
+                let Some(id) = self.program.segment(name).map(|segment| segment.id) else { return Ok(Vec::new()) };
+                let prefix = member_key(id, &ProfileKey::Customer("".into()));
+                let prefix = prefix.get(..4).unwrap_or_default().to_vec();
+                let rows = state::scan_prefix(&*self.store, Table::Members, &prefix, usize::MAX)?;
+                rows.into_iter().map(|(key, _)| key.get(4..).unwrap_or_default().to_vec()).collect()
+            }
+            None => {
+                let rows = self.store.scan(Table::Profiles, &[], None, usize::MAX)?;
+                rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+            }
+        };
+        let partitions = self.log.partitions();
+        let keys = rows.iter().filter_map(|bytes| ProfileKey::from_bytes(bytes));
+        Ok(keys.filter(|key| key.partition(partitions) == self.partition).collect())
+    }
+}

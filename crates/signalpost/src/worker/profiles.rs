@@ -1,0 +1,192 @@
+//! Profiles in memory, bounded; and the keys their records stand under.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+use signalpost_core::id::ProfileKey;
+use signalpost_core::profile::{Moment, Profile};
+use signalpost_core::step;
+use signalpost_core::time::Timestamp;
+
+use super::{Error, Worker};
+use crate::log::Log;
+use crate::state::{Store, Table};
+
+/// The cache: changed profiles wait here for the batch's commit.
+#[derive(Debug)]
+pub(super) struct Profiles {
+    cache: LruCache<ProfileKey, Box<Profile>>,
+    changed: HashMap<ProfileKey, ()>,
+    timers: HashMap<Vec<u8>, (Timestamp, Timestamp)>,
+    capacity: usize,
+}
+
+impl Profiles {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { cache: LruCache::unbounded(), changed: HashMap::new(), timers: HashMap::new(), capacity: capacity.max(1) }
+    }
+
+    fn take(&mut self, key: &ProfileKey) -> Option<Box<Profile>> {
+        self.cache.pop(key)
+    }
+
+    fn put(&mut self, profile: Box<Profile>) {
+        self.changed.insert(profile.key.clone(), ());
+        self.cache.put(profile.key.clone(), profile);
+    }
+
+    pub(super) fn forget(&mut self, key: &ProfileKey) {
+        self.cache.pop(key);
+        self.changed.remove(key);
+    }
+
+    pub(super) fn note_timer(&mut self, key: Vec<u8>, before: Timestamp, after: Timestamp) {
+        self.timers.entry(key).and_modify(|(_, held)| *held = after).or_insert((before, after));
+    }
+
+    pub(super) fn take_timers(&mut self) -> impl Iterator<Item = (Vec<u8>, Timestamp, Timestamp)> {
+        let timers = std::mem::take(&mut self.timers);
+        timers.into_iter().filter(|(_, (before, after))| before != after).map(|(key, (before, after))| (key, before, after))
+    }
+
+    pub(super) fn take_changed(&mut self) -> Vec<&Profile> {
+        let keys = std::mem::take(&mut self.changed);
+        keys.keys().filter_map(|key| self.cache.peek(key).map(|profile| &**profile)).collect()
+    }
+
+    /// Lets the least used go; everything is committed.
+    pub(super) fn shrink(&mut self) {
+        let capacity = NonZeroUsize::new(self.capacity).unwrap_or(NonZeroUsize::MIN);
+        while self.cache.len() > capacity.get() {
+            self.cache.pop_lru();
+        }
+    }
+}
+
+impl<S: Store, L: Log> Worker<S, L> {
+    /// The profile, brought to the newest definitions; a new one when unknown.
+    pub(super) fn load(&mut self, key: &ProfileKey) -> Result<Box<Profile>, Error> {
+        match self.load_existing(key)? {
+            Some(profile) => Ok(profile),
+            None => {
+                let mut profile = Box::new(Profile::new(key.clone()));
+                profile.program_version = self.program.version;
+                Ok(profile)
+            }
+        }
+    }
+
+    pub(super) fn load_existing(&mut self, key: &ProfileKey) -> Result<Option<Box<Profile>>, Error> {
+        if let Some(profile) = self.profiles.take(key) {
+            return self.up_to_date(profile).map(Some);
+        }
+        let Some(bytes) = self.store.get(Table::Profiles, &key.to_bytes())? else { return Ok(None) };
+        let profile = Profile::decode(&bytes)
+            .map_err(|error| Error::Profile { partition: self.partition, reason: error.to_string() })?;
+        self.up_to_date(Box::new(profile)).map(Some)
+    }
+
+    /// Folds the profile anew when definitions changed since it was folded.
+    fn up_to_date(&mut self, mut profile: Box<Profile>) -> Result<Box<Profile>, Error> {
+        if profile.program_version == self.program.version {
+            return Ok(profile);
+        }
+        let timeline = self.timeline(&profile.key)?;
+        let mut actions = Vec::new();
+        step::refold(&mut profile, &self.program, timeline, self.program.changed_at, &mut actions);
+        step::advance(&mut profile, &self.program, self.position.now, &mut actions);
+        self.perform(actions)?;
+        Ok(profile)
+    }
+
+    /// Keeps a changed profile, with its timer set for what is due next.
+    pub(super) fn keep(&mut self, mut profile: Box<Profile>) {
+        let due = profile.next_due();
+        // A timer that goes off too early only looks and is set again: that
+        // is cheaper than moving it with every event.
+        if due < profile.timer {
+            self.set_timer(&mut profile, due);
+        }
+        self.profiles.put(profile);
+    }
+
+    pub(super) fn set_timer(&mut self, profile: &mut Profile, due: Timestamp) {
+        let key = profile.key.to_bytes();
+        if profile.timer != Timestamp::MAX {
+            self.timers.remove(&(profile.timer, key.clone()));
+        }
+        if due != Timestamp::MAX {
+            self.timers.insert((due, key.clone()));
+        }
+        self.profiles.note_timer(key, profile.timer, due);
+        profile.timer = due;
+    }
+
+    /// Every event of a profile, ascending.
+    pub(super) fn timeline(&self, key: &ProfileKey) -> Result<Vec<(Moment, signalpost_core::event::Event)>, Error> {
+        Ok(read_timeline(&*self.store, key)?)
+    }
+}
+
+/// Every event of a profile, ascending by time and arrival.
+///
+/// # Errors
+/// When the store fails or a record is damaged.
+pub fn read_timeline<S: Store + ?Sized>(
+    store: &S,
+    key: &ProfileKey,
+) -> Result<Vec<(Moment, signalpost_core::event::Event)>, crate::state::Error> {
+    let prefix = timeline_prefix(key);
+    let rows = crate::state::scan_prefix(store, Table::Timeline, &prefix, usize::MAX)?;
+    rows.into_iter()
+        .map(|(row_key, value)| {
+            let moment = row_key.get(prefix.len()..).and_then(read_moment).unwrap_or_default();
+            Ok((moment, crate::state::decode(Table::Timeline, &value)?))
+        })
+        .collect()
+}
+
+/// The prefix of a profile's timeline: its key's length, then its key.
+pub fn timeline_prefix(key: &ProfileKey) -> Vec<u8> {
+    let key = key.to_bytes();
+    let mut prefix = u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
+    prefix.extend(key);
+    prefix
+}
+
+/// Where one event of a profile stands.
+pub fn timeline_key(key: &ProfileKey, moment: Moment) -> Vec<u8> {
+    let mut bytes = timeline_prefix(key);
+    bytes.extend(sortable(moment.timestamp));
+    bytes.extend(moment.sequence.to_be_bytes());
+    bytes
+}
+
+fn read_moment(bytes: &[u8]) -> Option<Moment> {
+    let (time, sequence) = bytes.split_at_checked(8)?;
+    Some(Moment { timestamp: read_sortable(time)?, sequence: u64::from_be_bytes(sequence.try_into().ok()?) })
+}
+
+/// Where a timer stands: by time, then by profile.
+pub(super) fn timer_key(due: Timestamp, key: &[u8]) -> Vec<u8> {
+    let mut bytes = sortable(due).to_vec();
+    bytes.extend(key);
+    bytes
+}
+
+pub(super) fn read_timer_key(bytes: &[u8]) -> Option<(Timestamp, Vec<u8>)> {
+    let (time, key) = bytes.split_at_checked(8)?;
+    Some((read_sortable(time)?, key.to_vec()))
+}
+
+/// An instant as bytes that sort as instants do.
+pub fn sortable(instant: Timestamp) -> [u8; 8] {
+    (instant.as_micros().cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+/// Reads back what [`sortable`] wrote.
+pub fn read_sortable(bytes: &[u8]) -> Option<Timestamp> {
+    let bytes: [u8; 8] = bytes.try_into().ok()?;
+    Some(Timestamp::from_micros((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed()))
+}
