@@ -42,16 +42,16 @@ const EMAIL_CLIENTS: &str = r"\bmicrosoft outlook\b|\bms-?office(?:;|\)| )|\bout
 /// Libraries, by the name they send themselves.
 const HTTP_LIBRARIES: &str = r"^(?:lib)?curl/|^wget/|^python-(?:requests|urllib3?|httpx|httplib2|xmlrpc|aiohttp)|^python/\S* aiohttp|^aiohttp|^aiosonic|^boto3?/|^go-http-client|^go-resty|^fasthttp|^axios/|^node-fetch|^node-superagent|^superagent|^undici|^node(?:\.js)?(?:/|$)|^got[ /(]|^needle/|^bun/|^deno/|^electron-fetch|^okhttp/\S+$|^java/|^java-http-client|^apache-httpclient|^apache-httpasyncclient|^jakarta commons-httpclient|^google-http-java-client|^grpc-|^ahc/|^asynchttpclient|^reactornetty/|^jersey/|^unirest|^vert\.x|^jetty/|^guzzle|^php-curl|^php-soap|^php/|^symfony httpclient|^http_request|^pecl::http|^wordpress/\S+; |^ruby(?:/|$)|^faraday|^rest-client|^httparty|^typhoeus|^http\.rb|^mechanize|^www-mechanize|^libwww-perl|^lwp|^perl|^mojolicious|^httpie/|^xh/|^hyper/|^reqwest|^ureq/|^isahc|^dart/|^restsharp|^\.net|^dotnet|^microsoft\.net|^httpclient|^cpp-httplib|^postmanruntime|^insomnia/|^bruno|^apidog/|^thunder client|^hoppscotch|^k6/|^apachebench|^hey/|^wrk|^vegeta|^oha|^locust|^jmeter|^apache-jmeter|^azure-data-factory|^containers/|^buildah/|^helm/|^skopeo/|^go-containerregistry|^req/v|^httprs/|^libcurl|^winhttp|^powershell|windowspowershell/|^embarcadero|^erlang|^hackney/|^mint/|^elixir|^clj-http|^sttp|^scalaj|^akka-http|^pekko-http|^kong/|^zapier|^make/|^n8n|^segment|^analytics-(?:node|python|ruby|go|java|php)|^r-curl|^httr";
 
-/// Marks of native apps: Apple's network layer, Android's, and products named
-/// before a phone's system.
-const APPS: &str = r"\bcfnetwork/|^dalvik/|\balamofire/|\bcronet/|^[\w.%&' -]+/[\w.()+-]*[ (;,].*\b(?:ios|iphone|ipad|ipados|ipod|android|watchos|tvos)\b";
+/// Marks of native apps: Apple's network layer, Android's, players of podcasts,
+/// and products named before a phone's system.
+const APPS: &str = r"\bcfnetwork/|^dalvik/|\balamofire/|\bcronet/|^(?:antenna)?pod(?:cast|kicker)|^pocket ?casts|^audible\b|^media(?:monkey| player)|^windows-media-player|^[\w.%&' -]+/[\w.()+-]*[ (;,].*\b(?:ios|iphone|ipad|ipados|ipod|android|watchos|tvos)\b";
 
 /// What must not be read as a bot's name: what isbot excluded by look-around,
 /// then products that contain one by chance.
-const MASKED: &str = r" channel/google|google/google|google(?:wv|app|lens|/google| pixel| tv\b| earth|quicksearchbox|mobile/)|com\.google\.(?:maps|ios|android|opa)|_ios/com\.google|google_ios|gnews|newssapphire| cubots?|camscan|libhttp|java;|qqdownload|ce-html/1\.0;|(?:s60 )?discovery(?: air| elite| pro|_a\d|2-dg)|msie [6-9].*chromeframe/|\b[a-z]+news/\d[\d.]*(?: ?\(| ip| r|$|/ios)|sogousearch$";
+const MASKED: &str = r" channel/google|google/google|google(?:wv|app|lens|/google| pixel| tv\b| earth|quicksearchbox|mobile/)|com\.google\.(?:maps|ios|android|opa)|_ios/com\.google|google_ios|gnews|newsarticle/|okhttp/|newssapphire| cubots?|camscan|libhttp|java;|qqdownload|ce-html/1\.0;|(?:s60 )?discovery(?: air| elite| pro|_a\d|2-dg)|msie [6-9].*chromeframe/|\b[a-z]+news/\d[\d.]*(?: ?\(| ip| r|$|/ios)|sogousearch$";
 
 /// Automatons isbot does not know.
-const FURTHER_BOTS: &str = r"uptime|\bseo|extractor|examiner|kube-probe|kubectl/|wkhtmlto|zombie\.js|claude-web|debugbear|observatory/|websnapr|webthumb|snapsearch|whatweb|gitlab/|\bpreload|\bcrwlr|htdig/|^\[object |cerberian|cpython/|jsdom/|lighthouse|barkrowler|^mikrotik/|::|^libvlc|dotbot|slurp|ahrefs|semrush|gptbot|anthropic|perplexity|bytespider";
+const FURTHER_BOTS: &str = r"uptime|\bseo(?:company|\b)|extractor|examiner|kube-probe|kubectl/|wkhtmlto|zombie\.js|claude-web|debugbear|observatory/|websnapr|webthumb|snapsearch|whatweb|gitlab/|\bpreload|\bcrwlr|htdig/|^\[object |cerberian|cpython/|jsdom/|lighthouse|barkrowler|^mikrotik/|::|^libvlc|dotbot|slurp|ahrefs|semrush|gptbot|anthropic|perplexity|bytespider";
 
 static EMAIL_PROXY: LazyLock<Option<Regex>> = LazyLock::new(|| compile(EMAIL_PROXIES));
 static LINK_SCANNER: LazyLock<Option<Regex>> = LazyLock::new(|| compile(LINK_SCANNERS));
@@ -101,7 +101,10 @@ pub fn classify(user_agent: &str) -> Agent {
         return *agent;
     }
     let text = mask(given);
-    let app = matches(&APP, given);
+    // Browsers name a phone's system too, behind these words.
+    let start = given.get(..5).unwrap_or_default();
+    let browser = start.eq_ignore_ascii_case(b"mozil") || start.eq_ignore_ascii_case(b"opera");
+    let app = !browser && matches(&APP, given);
     if matches(&NAMED, &text) {
         return Agent::Bot;
     }

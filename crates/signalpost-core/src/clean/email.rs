@@ -26,10 +26,10 @@ pub fn normalise(given: &str) -> Option<String> {
     if let Some(inner) = text.strip_suffix('>') {
         text = inner.rsplit_once('<')?.1.trim();
     }
-    if let Some((scheme, rest)) = text.split_once(':') {
-        if scheme.eq_ignore_ascii_case("mailto") {
-            text = rest.split('?').next()?.trim();
-        }
+    if let Some((scheme, rest)) = text.split_once(':')
+        && scheme.eq_ignore_ascii_case("mailto")
+    {
+        text = rest.split('?').next()?.trim();
     }
     for quote in ['"', '\''] {
         if let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {

@@ -58,8 +58,11 @@ fn found(text: impl Into<String>) -> Reading {
 }
 
 fn read_text(given: &str, policy: &ProductIdPolicy) -> Reading {
-    let decoded = if policy.percent_decoding { percent_decode(given) } else { Cow::Borrowed(given) };
-    let tidied = tidy(&decoded);
+    // Before decoding, whose cost grows with the square of the length.
+    if given.len() > 3 * BYTES_MAX {
+        return refuse(given, "is longer than 512 bytes");
+    }
+    let tidied = if policy.percent_decoding { decoded(given) } else { tidy(given) };
     let mut text = tidied.as_ref();
     if is_sentinel(text) {
         return Reading::default();
@@ -91,7 +94,8 @@ fn read_text(given: &str, policy: &ProductIdPolicy) -> Reading {
             Gtin::No => {}
         }
     }
-    if policy.fold_case { found(text.to_uppercase()) } else { found(text) }
+    // Tidied again, because upper case may come apart: one form for `ῢ`.
+    if policy.fold_case { found(tidy(&text.to_uppercase())) } else { found(text) }
 }
 
 /// What this module wrote before.
@@ -191,20 +195,39 @@ fn check_digit_fits(digits: &str) -> bool {
     sum > 0 && sum % 10 == 0
 }
 
-/// `%2D` as `-`. A text that is not UTF-8 after decoding is left alone.
+/// Tidied and percent-decoded, as often as it takes for reading what comes out
+/// to change nothing.
+fn decoded(given: &str) -> Cow<'_, str> {
+    let mut text = tidy(given);
+    loop {
+        let next = match percent_decode(&text) {
+            Cow::Owned(decoded) => tidy(&decoded).into_owned(),
+            Cow::Borrowed(_) => return text,
+        };
+        text = Cow::Owned(next);
+    }
+}
+
+/// `%2D` as `-`; borrowed when there is nothing to decode or the outcome is not
+/// UTF-8.
 pub(super) fn percent_decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
+    let mut changed = false;
     while let Some((first, tail)) = rest.split_first() {
         let code = match (first, tail) {
             (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)).map(|(high, low)| high * 16 + low),
             _ => None,
         };
         bytes.push(code.unwrap_or(*first));
+        changed |= code.is_some();
         rest = if code.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    if !changed {
+        return Cow::Borrowed(text);
     }
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }

@@ -1,8 +1,13 @@
 //! What cleaning promises, on the shared data sets and by random input.
 
+mod bodies;
 mod bots;
+mod dirty;
+mod events;
 
 use std::path::PathBuf;
+
+use crate::time::Timestamp;
 
 /// The path of a shared data file, or `None`, said aloud, where there is none.
 fn shared(file: &str) -> Option<PathBuf> {
@@ -14,4 +19,9 @@ fn shared(file: &str) -> Option<PathBuf> {
     }
     eprintln!("SKIPPED: {} is not there; set SIGNALPOST_SHARED to the shared folder", path.display());
     None
+}
+
+/// The moment every test event is received: noon of 1 January 2025, UTC.
+fn received_at() -> Timestamp {
+    Timestamp::from_micros(1_735_732_800_000_000)
 }

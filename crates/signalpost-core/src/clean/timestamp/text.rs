@@ -135,10 +135,10 @@ fn year_first(cursor: &mut Cursor<'_>, year: i64) -> Result<Date, Fault> {
     if mark.is_none() && !cursor.space() {
         return Err(Fault::Unreadable);
     }
-    if mark == Some('-') {
-        if let Some(date) = ordinal_or_week(cursor, year)? {
-            return Ok(date);
-        }
+    if mark == Some('-')
+        && let Some(date) = ordinal_or_week(cursor, year)?
+    {
+        return Ok(date);
     }
     if mark == Some('.') {
         cursor.space();
@@ -239,11 +239,17 @@ fn month_first(cursor: &mut Cursor<'_>) -> Result<Date, Fault> {
     cursor.space();
     let day = cursor.number(1, 2).ok_or(Fault::Unreadable)?;
     cursor.word(&["st", "nd", "rd", "th"]);
+    let day_end = *cursor;
     cursor.mark(&[',', '-']);
     cursor.space();
     let mut ahead = *cursor;
     let clock_follows = ahead.digits(1, 2).is_some() && ahead.mark(&[':']).is_some();
-    let year = if clock_follows { None } else { Some(last_year(cursor)?) };
+    let year = if clock_follows {
+        *cursor = day_end;
+        None
+    } else {
+        Some(last_year(cursor)?)
+    };
     Ok(Date { year, month, day, compact: false })
 }
 
