@@ -1,0 +1,155 @@
+//! What a source of events wants of its cleaning: settings only, no behaviour.
+//!
+//! In: TOML or JSON, every key optional. Out: [`SourceSettings`] and [`Limits`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::SourceId;
+use crate::time::{Span, Timestamp};
+
+/// What a source wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceSettings {
+    /// The source's name.
+    pub id: SourceId,
+    /// IANA name of the zone of times that name none. Default `UTC`.
+    pub time_zone: String,
+    /// How `04/05/2024` is meant. Default: unknown, so such a time is refused.
+    pub date_order: DateOrder,
+    /// How product ids are brought to one form.
+    pub product_ids: ProductIdPolicy,
+    /// ISO 4217 code of amounts that name none. Default: none.
+    pub currency: Option<String>,
+    /// How `1,234` is meant. Default: unknown, so such an amount is refused.
+    pub decimal_mark: DecimalMark,
+    /// ISO 3166 region of phone numbers without a country code, such as `US`.
+    /// Default: none, so such a number is refused.
+    pub phone_region: Option<String>,
+    /// Two events of equal content this close together are one. Default 2 s.
+    pub fingerprint_window: Span,
+    /// Which events are compared by content. Default: those without an id.
+    pub fingerprint_scope: FingerprintScope,
+    /// Whether what automatons did is quarantined. Default true.
+    pub filter_bots: bool,
+    /// Whether requests made by HTTP libraries (curl, python-requests) and by
+    /// programs of no known name count as automatons. Default false, for sources
+    /// whose key a server holds; true suits pixels and browser keys.
+    pub drop_http_libraries: bool,
+    /// Times before this are quarantined. Default 2000-01-01.
+    pub earliest: Timestamp,
+    /// Times further ahead of receipt than this are quarantined. Default 24 h.
+    pub max_ahead: Span,
+    /// A sender's clock is corrected by `sent_at` when it differs from ours by
+    /// more than this, which is what a slow network may explain. Default 5 s.
+    pub clock_tolerance: Span,
+    /// Further identity values that mean "nobody", compared without case.
+    /// Default: none beyond [`super::text::is_placeholder_id`].
+    pub placeholder_ids: Vec<String>,
+}
+
+impl Default for SourceSettings {
+    fn default() -> Self {
+        Self {
+            id: SourceId::from("default"),
+            time_zone: "UTC".to_owned(),
+            date_order: DateOrder::Unknown,
+            product_ids: ProductIdPolicy::default(),
+            currency: None,
+            decimal_mark: DecimalMark::Unknown,
+            phone_region: None,
+            fingerprint_window: Span::SECOND.times(2),
+            fingerprint_scope: FingerprintScope::WithoutEventId,
+            filter_bots: true,
+            drop_http_libraries: false,
+            earliest: Timestamp::from_micros(946_684_800_000_000),
+            max_ahead: Span::DAY,
+            clock_tolerance: Span::SECOND.times(5),
+            placeholder_ids: Vec::new(),
+        }
+    }
+}
+
+/// The order of day and month where the text itself does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateOrder {
+    /// Not known: refuse what could be read both ways.
+    #[default]
+    Unknown,
+    /// `04/05/2024` is 4 May.
+    DayFirst,
+    /// `04/05/2024` is 5 April.
+    MonthFirst,
+}
+
+/// The mark before an amount's fraction where the text itself does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecimalMark {
+    /// Not known: refuse what could be read both ways.
+    #[default]
+    Unknown,
+    /// `1,234` is one thousand two hundred and thirty-four.
+    Point,
+    /// `1,234` is one and a bit.
+    Comma,
+}
+
+/// Which events are compared by content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FingerprintScope {
+    /// Only those that came without an id.
+    #[default]
+    WithoutEventId,
+    /// All: some senders give a retried event a new id.
+    All,
+}
+
+/// How product ids are brought to one form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProductIdPolicy {
+    /// Whether ids are blind to case (`a1x2` is `A1X2`). Default true.
+    pub fold_case: bool,
+    /// Whose ids bare numbers are. Default: nobody's in particular.
+    pub vendor: Option<Vendor>,
+    /// Whether numbers with a fitting check digit become `gtin:…`. Default true.
+    pub recognise_gtin: bool,
+    /// Whether `%2D` means `-`, as in ids taken from addresses. Default true.
+    pub percent_decoding: bool,
+}
+
+impl Default for ProductIdPolicy {
+    fn default() -> Self {
+        Self { fold_case: true, vendor: None, recognise_gtin: true, percent_decoding: true }
+    }
+}
+
+/// A shop system whose bare numeric ids are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vendor {
+    /// Shopify: a bare number is a product.
+    Shopify,
+}
+
+/// The bounds of one request body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Most events in one body. Default 50,000.
+    pub events_max: usize,
+    /// Most bytes of one event's JSON. Default 262,144 (256 KiB).
+    pub event_bytes_max: usize,
+    /// Most levels of objects and lists in one event, itself counted; at most
+    /// 120. Default 64.
+    pub depth_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { events_max: 50_000, event_bytes_max: 256 * 1024, depth_max: 64 }
+    }
+}

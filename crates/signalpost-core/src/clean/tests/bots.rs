@@ -1,0 +1,48 @@
+//! The kinds of user agents, on 6,531 labelled ones.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::shared;
+use crate::clean::bot::{Agent, classify};
+
+fn labelled() -> Option<Vec<(String, String)>> {
+    let packed = std::fs::read(shared("user-agents/user_agents.jsonl.gz")?).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+    let line = |line: &str| {
+        let json: serde_json::Value = serde_json::from_str(line).unwrap();
+        (json["label"].as_str().unwrap().to_owned(), json["ua"].as_str().unwrap().to_owned())
+    };
+    Some(text.lines().map(line).collect())
+}
+
+#[test]
+fn the_labelled_agents_are_told_apart() {
+    let Some(agents) = labelled() else { return };
+    let mut table: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for (label, agent) in agents {
+        table.entry((label, format!("{:?}", classify(&agent)))).or_default().push(agent);
+    }
+    for ((label, kind), agents) in &table {
+        println!("{label:>24} {kind:>12} {:>5}", agents.len());
+        for agent in agents.iter().take(40) {
+            println!("      {agent}");
+        }
+    }
+    let share = |label: &str, kinds: &[Agent]| {
+        let of = |kind: &str| table.get(&(label.to_owned(), kind.to_owned())).map_or(0, Vec::len);
+        let all: usize = table.iter().filter(|((l, _), _)| l == label).map(|(_, agents)| agents.len()).sum();
+        let hit: usize = kinds.iter().map(|kind| of(&format!("{kind:?}"))).sum();
+        hit as f64 / all as f64
+    };
+    let automaton = [Agent::Bot, Agent::HttpLibrary, Agent::LinkScanner];
+    let person = [Agent::Human, Agent::App, Agent::EmailClient];
+    assert!(share("bot", &automaton) >= 0.97, "bots found: {}", share("bot", &automaton));
+    assert!(share("human", &person) >= 0.995, "people kept: {}", share("human", &person));
+    assert!(share("app", &person) >= 0.8, "apps kept: {}", share("app", &person));
+    assert!(share("http-library", &automaton) >= 0.95);
+    assert!(share("email-proxy", &[Agent::EmailProxy]) >= 1.0);
+    assert!(share("email-client", &person) >= 0.95);
+    assert!(share("link-scanner", &[Agent::LinkScanner]) >= 1.0);
+}
