@@ -13,3 +13,4 @@ pub mod clean;
 pub mod event;
 
 pub mod catalog;
+pub mod recommend;
