@@ -10,9 +10,20 @@ pub mod time;
 pub mod value;
 
 pub mod event;
+
 pub mod clean;
+
 pub mod profile;
+
 pub mod segment;
+
 pub mod campaign;
+
 pub mod program;
+
 pub mod step;
+
+pub mod catalog;
+pub mod recommend;
+
+pub mod shop;
