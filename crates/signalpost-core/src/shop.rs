@@ -40,7 +40,7 @@ pub struct Settings {
     /// Where all variety comes from.
     pub seed: u64,
     /// People who visit at least once; at most 10 million are simulated. A
-    /// million takes about 1 GB of memory.
+    /// million takes about 0.7 GB of memory.
     pub visitors: u32,
     /// Length of the run; at least 1 and at most 3,650 are simulated.
     pub days: u32,
@@ -130,12 +130,12 @@ impl Fault {
         Self::TimestampAhead,
     ];
 
-    /// The reason as a word, for tables and comparison with quarantine.
+    /// The reason as quarantine shows it: the code that `clean` gives.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::MissingEventType => "missing_event_type",
+            Self::MissingEventType => "missing_field",
             Self::MissingIdentity => "missing_identity",
-            Self::UnreadableTimestamp => "unreadable_timestamp",
+            Self::UnreadableTimestamp => "bad_timestamp",
             Self::WrongType => "wrong_type",
             Self::TimestampTooOld => "timestamp_too_old",
             Self::TimestampAhead => "timestamp_in_future",

@@ -79,8 +79,10 @@ fn person(body: &Json, owners: &HashMap<String, String>) -> String {
     }
 }
 
+type Counts = BTreeMap<(String, String), u64>;
+
 /// Counts by truth and type, and broken ones by reason.
-fn recount_names(requests: &[Request]) -> (BTreeMap<(String, String), u64>, BTreeMap<&'static str, u64>) {
+fn recount_names(requests: &[Request]) -> (Counts, BTreeMap<&'static str, u64>) {
     let mut counts = BTreeMap::new();
     let mut faults = BTreeMap::new();
     for request in requests {
@@ -319,7 +321,7 @@ fn a_default_run_keeps_every_promise() {
 
 #[test]
 fn people_buy_as_in_a_real_shop() {
-    for seed in 1..=5 {
+    for seed in 1..=3 {
         let shop = Shop::new(Settings::new(seed, start()));
         let expected = shop.expected();
         let ratio = |part: &str, whole: &str| {
@@ -365,7 +367,7 @@ fn same_seed_same_bytes_and_another_seed_others() {
 fn senders_differ_in_how_they_write() {
     let (_, requests) = run(Settings::new(3, start()));
     let mut forms = BTreeSet::new();
-    let (mut corrected, mut late_without_sent_at, mut bad_emails, mut devices) = (0, 0, 0, 0);
+    let (mut corrected, mut late_without_sent_at, mut bad_emails) = (0, 0, 0);
     for request in requests.iter().filter(|request| is_accepted(request)) {
         let told = &request.body["timestamp"];
         forms.insert(match told {
@@ -385,7 +387,7 @@ fn senders_differ_in_how_they_write() {
     for customer in owners(&requests).into_values() {
         *of_customer.entry(customer).or_default() += 1;
     }
-    devices += of_customer.values().filter(|count| **count > 1).count();
+    let devices = of_customer.values().filter(|count| **count > 1).count();
     assert_eq!(forms.len(), 4);
     assert!(
         corrected > 500 && late_without_sent_at > 200 && bad_emails > 50 && devices > 50,
@@ -480,7 +482,7 @@ fn dirt_does_not_change_what_people_do() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// Whatever the settings, the laws hold and the sums agree.
     #[test]

@@ -82,7 +82,8 @@ pub(super) fn run(
     visit.settle();
 }
 
-/// A cart that cannot follow the visitor is gone back to where it was filled.
+/// The device of this visit. A cart on a device that is not known stays there,
+/// so its owner goes back to it.
 fn choose_device(visitor: &mut Visitor) -> u8 {
     let is_shared = visitor.devices.iter().all(|device| device.known);
     if !visitor.cart.is_empty() && !is_shared {
