@@ -9,7 +9,9 @@
 //! A text is wanted ([`Statement`]), a tree is meant ([`Predicate`]), a
 //! [`Compiled`] decides.
 
+mod compile;
 mod duration;
+mod evaluate;
 mod grammar;
 mod group;
 mod lex;
@@ -18,13 +20,19 @@ mod query;
 mod refusal;
 mod resolve;
 mod schema;
+mod set;
 mod statement;
+mod subject;
 mod syntax;
 mod tree;
+mod value_of;
 
+pub use compile::{ColumnIndex, Columns, Compiled, Need};
+pub use evaluate::Outcome;
 pub use refusal::{Note, Refusal};
 pub use schema::Schema;
 pub use statement::{parse, parse_with_notes};
+pub use subject::{Row, Subject, Summary};
 pub use tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate};
 
 use crate::id::SegmentName;
@@ -73,3 +81,6 @@ pub struct SequenceRule {
     /// The type of the event emitted when the wait ends.
     pub emit: String,
 }
+
+#[cfg(test)]
+mod tests;
