@@ -1,0 +1,518 @@
+//! From the text's own tree to the typed tree: names find their trait, column
+//! or function, lengths of time find their instant, kinds are checked.
+
+use super::duration;
+use super::refusal::{Note, Place, Trouble};
+use super::schema::{EVENT_FIELDS, Schema, is_computed, is_event_name, nearest};
+use super::syntax::{Kind, Syntax};
+use super::tree::{Comparison, Expression, Operator, Type};
+use crate::time::Span;
+use crate::value::Value;
+
+/// What a name may stand for at a place in the text.
+#[derive(Clone, Debug)]
+pub(super) enum Scope {
+    /// The profile's row, with its alias.
+    Profile(Option<String>),
+    /// The event a `FROM events` runs over, with its alias.
+    Events(Option<String>),
+    /// The event that the conditions of an IF rule speak of.
+    Free,
+}
+
+/// Names by which a profile's attributes may be qualified anywhere.
+const PROFILE_NAMES: [&str; 9] =
+    ["user", "customer", "customer_data", "trait", "traits", "profile", "users", "customers", "profiles"];
+/// Names by which an event's columns may be qualified.
+const EVENT_NAMES: [&str; 4] = ["event", "events", "properties", "property"];
+
+/// What a piece of text came to.
+pub(super) enum Resolved {
+    Plain(Expression),
+    Span(Span),
+    /// One instant less another: only fit to be compared with a span.
+    Difference(Expression, Expression),
+}
+
+/// Carries what is known while a tree is resolved.
+pub(super) struct Resolver<'s> {
+    pub(super) schema: &'s Schema,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) notes: &'s mut Vec<Note>,
+    /// Whether an unknown bare name of an IF rule belongs to the event.
+    pub(super) beside_event: bool,
+    /// Inside HAVING or the items of a subquery: the events' scope and which
+    /// of them count, for the aggregates there.
+    pub(super) grouped: Option<(Scope, Expression)>,
+    /// Aggregates met so far.
+    pub(super) aggregates: usize,
+}
+
+type Outcome<T> = Result<T, Trouble>;
+
+impl Resolver<'_> {
+    /// An expression that is true, false or null.
+    pub(super) fn truth(&mut self, syntax: &Syntax) -> Outcome<Expression> {
+        let expression = self.plain(syntax)?;
+        match expression.type_of() {
+            Type::Truth | Type::Unknown => Ok(expression),
+            _ => Err(Trouble::at(syntax.place, "a condition was expected here, not a value")
+                .hint("compare the value with something, as in age >= 18")),
+        }
+    }
+
+    /// An expression that is a value.
+    pub(super) fn plain(&mut self, syntax: &Syntax) -> Outcome<Expression> {
+        match self.resolve(syntax)? {
+            Resolved::Plain(expression) => Ok(expression),
+            Resolved::Span(_) => Err(Trouble::at(syntax.place, "a length of time cannot stand alone")
+                .hint("add it to an instant or take it from one: now() - 24 hours")),
+            Resolved::Difference(..) => Err(Trouble::at(
+                syntax.place,
+                "the time between two instants can only be compared with a length",
+            )
+            .hint("now() - last_seen > 7 days")),
+        }
+    }
+
+    fn boxed(&mut self, syntax: &Syntax) -> Outcome<Box<Expression>> {
+        self.plain(syntax).map(Box::new)
+    }
+
+    fn resolve(&mut self, syntax: &Syntax) -> Outcome<Resolved> {
+        let place = syntax.place;
+        Ok(Resolved::Plain(match &syntax.kind {
+            Kind::Duration(span) => return Ok(Resolved::Span(*span)),
+            Kind::Arithmetic(operator, left, right) => return self.arithmetic(*operator, left, right, place),
+            Kind::Negative(inner) => return self.negative(inner),
+            Kind::Literal(value) => Expression::Literal(value.clone()),
+            Kind::Name { parts, quoted } => self.name(parts, *quoted, place)?,
+            Kind::Star => return Err(Trouble::at(place, "* can only stand in count(*)")),
+            Kind::Call(call) => self.call(call, place)?,
+            Kind::Not(inner) => Expression::Not(Box::new(self.truth(inner)?)),
+            Kind::And(parts) => {
+                let outside = self.beside_event;
+                self.beside_event = outside || parts.iter().any(|part| self.names_event(part));
+                let parts = parts.iter().map(|part| self.truth(part)).collect::<Outcome<Vec<_>>>();
+                self.beside_event = outside;
+                Expression::all(parts?)
+            }
+            Kind::Or(parts) => {
+                Expression::any(parts.iter().map(|part| self.truth(part)).collect::<Outcome<Vec<_>>>()?)
+            }
+            Kind::Compare(comparison, left, right) => self.compare(*comparison, left, right, place)?,
+            Kind::Between { value, low, high, negated } => {
+                self.between([value, low, high], *negated, place)?
+            }
+            Kind::InList { value, list, negated } => self.in_list(value, list, *negated)?,
+            Kind::InQuery { value, query, negated } => self.in_query(value, query, *negated)?,
+            Kind::Like { value, pattern, negated, any_case } => {
+                let value = self.with_event(&[value], |own| own.boxed(value))?;
+                Expression::Like {
+                    value,
+                    pattern: pattern.as_str().into(),
+                    negated: *negated,
+                    any_case: *any_case,
+                }
+            }
+            Kind::Is { value, what, negated } => {
+                let value = self.with_event(&[value], |own| own.boxed(value))?;
+                Expression::Is { value, what: *what, negated: *negated }
+            }
+            Kind::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref())?
+            }
+            Kind::Cast(value, to) => Expression::Cast(self.boxed(value)?, *to),
+            Kind::Exists(query) => self.exists(query)?,
+            Kind::Query(query) => self.scalar_query(query)?,
+        }))
+    }
+
+    /// Resolves with the knowledge that the parts stand in one condition: an
+    /// unknown name beside an event's column is that event's property.
+    fn with_event<T>(
+        &mut self,
+        parts: &[&Syntax],
+        resolve: impl FnOnce(&mut Self) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let outside = self.beside_event;
+        self.beside_event = outside || parts.iter().any(|part| self.names_event(part));
+        let result = resolve(self);
+        self.beside_event = outside;
+        result
+    }
+
+    fn compare(
+        &mut self,
+        comparison: Comparison,
+        left: &Syntax,
+        right: &Syntax,
+        place: Place,
+    ) -> Outcome<Expression> {
+        let sides = self.with_event(&[left, right], |own| Ok((own.resolve(left)?, own.resolve(right)?)))?;
+        let (left, right) = match sides {
+            (Resolved::Plain(left), Resolved::Plain(right)) => (left, right),
+            // a - b > span is b < a - span, and so on.
+            (Resolved::Difference(a, b), Resolved::Span(span)) => {
+                return Ok(Expression::Compare(
+                    comparison.mirrored(),
+                    Box::new(b),
+                    Box::new(shifted(a, span.times(-1))),
+                ));
+            }
+            (Resolved::Span(span), Resolved::Difference(a, b)) => {
+                return Ok(Expression::Compare(
+                    comparison,
+                    Box::new(b),
+                    Box::new(shifted(a, span.times(-1))),
+                ));
+            }
+            _ => {
+                return Err(Trouble::at(
+                    place,
+                    "a length of time can only be compared with the time between two instants",
+                )
+                .hint(
+                    "now() - last_seen > 7 days; recency_score counts days and is compared with a number",
+                ));
+            }
+        };
+        self.comparable(comparison, left, right, place)
+    }
+
+    /// Checks two sides and brings texts that name instants to instants.
+    fn comparable(
+        &mut self,
+        comparison: Comparison,
+        left: Expression,
+        right: Expression,
+        place: Place,
+    ) -> Outcome<Expression> {
+        if comparison == Comparison::Equal && self.is_correlation(&left, &right) {
+            return Ok(Expression::truth(true));
+        }
+        let right = as_comparand(&left, right, place)?;
+        let left = as_comparand(&right, left, place)?;
+        self.note_event_type(&left, &right, place);
+        Ok(Expression::Compare(comparison, Box::new(left), Box::new(right)))
+    }
+
+    /// Every event here is the profile's own, so that the condition tying it
+    /// to the profile always holds.
+    fn is_correlation(&self, left: &Expression, right: &Expression) -> bool {
+        let identity = |side: &Expression| match side {
+            Expression::Column { name, .. } | Expression::Attribute(name) => {
+                matches!(&**name, "customer_id" | "profile_id")
+            }
+            _ => false,
+        };
+        let column = |side: &Expression| matches!(side, Expression::Column { .. });
+        matches!(self.scopes.last(), Some(Scope::Events(_)))
+            && identity(left)
+            && identity(right)
+            && (column(left) || column(right))
+    }
+
+    /// A type that was never seen is taken, but remarked on when it looks like
+    /// a slip of the pen.
+    fn note_event_type(&mut self, left: &Expression, right: &Expression, place: Place) {
+        if let (Expression::Column { name, .. }, Expression::Literal(Value::Text(kind))) = (left, right)
+            && &**name == "event_type"
+            && let Some(near) = self.schema.nearest_event_type(kind)
+        {
+            let message = format!("no event of type '{kind}' has been seen; did you mean '{near}'?");
+            self.notes.push(Note { line: place.line, column: place.column, message });
+        }
+    }
+
+    fn between(&mut self, parts: [&Syntax; 3], negated: bool, place: Place) -> Outcome<Expression> {
+        let [value, low, high] = parts;
+        let (value, low, high) =
+            self.with_event(&parts, |own| Ok((own.plain(value)?, own.plain(low)?, own.plain(high)?)))?;
+        let low = as_comparand(&value, low, place)?;
+        let high = as_comparand(&value, high, place)?;
+        let (value, low, high) = (Box::new(value), Box::new(low), Box::new(high));
+        Ok(Expression::Between { value, low, high, negated })
+    }
+
+    fn in_list(&mut self, value: &Syntax, list: &[Syntax], negated: bool) -> Outcome<Expression> {
+        let place = value.place;
+        let (value, list) = self.with_event(&[value], |own| {
+            let list = list.iter().map(|part| own.plain(part)).collect::<Outcome<Vec<_>>>()?;
+            Ok((own.plain(value)?, list))
+        })?;
+        for part in &list {
+            self.note_event_type(&value, part, place);
+        }
+        let list =
+            list.into_iter().map(|part| as_comparand(&value, part, place)).collect::<Outcome<Vec<_>>>()?;
+        Ok(Expression::In { value: Box::new(value), list, negated })
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Syntax>,
+        branches: &[(Syntax, Syntax)],
+        otherwise: Option<&Syntax>,
+    ) -> Outcome<Expression> {
+        let operand = operand.map(|operand| self.plain(operand)).transpose()?;
+        let mut resolved = Vec::with_capacity(branches.len());
+        for (when, then) in branches {
+            let condition = match &operand {
+                Some(operand) => {
+                    let wanted = self.plain(when)?;
+                    self.comparable(Comparison::Equal, operand.clone(), wanted, when.place)?
+                }
+                None => self.truth(when)?,
+            };
+            resolved.push((condition, self.plain(then)?));
+        }
+        let otherwise = otherwise.map(|otherwise| self.boxed(otherwise)).transpose()?;
+        Ok(Expression::Case { branches: resolved, otherwise })
+    }
+
+    fn negative(&mut self, inner: &Syntax) -> Outcome<Resolved> {
+        Ok(match self.resolve(inner)? {
+            Resolved::Span(span) => Resolved::Span(span.times(-1)),
+            Resolved::Plain(Expression::Literal(Value::Int(number))) => {
+                Resolved::Plain(Expression::Literal(Value::Int(number.saturating_neg())))
+            }
+            Resolved::Plain(Expression::Literal(Value::Float(number))) => {
+                Resolved::Plain(Expression::Literal(Value::Float(-number)))
+            }
+            Resolved::Plain(other) if matches!(other.type_of(), Type::Number | Type::Unknown) => {
+                let zero = Box::new(Expression::Literal(Value::Int(0)));
+                Resolved::Plain(Expression::Arithmetic(Operator::Subtract, zero, Box::new(other)))
+            }
+            _ => return Err(Trouble::at(inner.place, "only a number or a length of time can be negative")),
+        })
+    }
+
+    fn arithmetic(
+        &mut self,
+        operator: Operator,
+        left: &Syntax,
+        right: &Syntax,
+        place: Place,
+    ) -> Outcome<Resolved> {
+        use Resolved::{Plain, Span as Length};
+        let sides = (self.resolve(left)?, self.resolve(right)?);
+        Ok(match (sides, operator) {
+            ((Plain(instant), Length(span)), Operator::Add) => self.shift(instant, span, place)?,
+            ((Plain(instant), Length(span)), Operator::Subtract) => {
+                self.shift(instant, span.times(-1), place)?
+            }
+            ((Length(span), Plain(instant)), Operator::Add) => self.shift(instant, span, place)?,
+            ((Length(a), Length(b)), Operator::Add) => Length(a + b),
+            ((Length(a), Length(b)), Operator::Subtract) => Length(a + b.times(-1)),
+            (
+                (Length(span), Plain(Expression::Literal(Value::Int(count))))
+                | (Plain(Expression::Literal(Value::Int(count))), Length(span)),
+                Operator::Multiply,
+            ) => Length(span.times(count)),
+            ((Plain(a), Plain(b)), Operator::Subtract)
+                if a.type_of() == Type::Time || b.type_of() == Type::Time =>
+            {
+                if matches!(b, Expression::Literal(Value::Int(_) | Value::Float(_))) {
+                    return Err(Trouble::at(right.place, "a number cannot be taken from an instant")
+                        .hint("give it a unit: now() - 7 days"));
+                }
+                Resolved::Difference(as_comparand(&b, a, left.place)?, b)
+            }
+            ((Plain(a), Plain(b)), operator) => {
+                for (side, syntax) in [(&a, left), (&b, right)] {
+                    if !matches!(side.type_of(), Type::Number | Type::Unknown) {
+                        return Err(Trouble::at(syntax.place, "a number was expected here"));
+                    }
+                }
+                Plain(Expression::Arithmetic(operator, Box::new(a), Box::new(b)))
+            }
+            _ => {
+                return Err(Trouble::at(
+                    place,
+                    "a length of time can only be added to an instant or taken from one",
+                )
+                .hint("now() - 24 hours"));
+            }
+        })
+    }
+
+    fn shift(&self, instant: Expression, span: Span, place: Place) -> Outcome<Resolved> {
+        let instant = match instant {
+            Expression::Literal(Value::Text(text)) => Expression::Literal(duration::instant(&text, place)?),
+            other => other,
+        };
+        match instant.type_of() {
+            Type::Time | Type::Unknown => Ok(Resolved::Plain(shifted(instant, span))),
+            _ => {
+                Err(Trouble::at(place, "a length of time can only be added to an instant or taken from one")
+                    .hint("now() - 24 hours"))
+            }
+        }
+    }
+
+    /// Whether the text names a column of the IF rule's event for certain.
+    fn names_event(&self, syntax: &Syntax) -> bool {
+        if !matches!(self.scopes.last(), Some(Scope::Free)) {
+            return false;
+        }
+        match &syntax.kind {
+            Kind::Name { parts, .. } => match parts.as_slice() {
+                [qualifier, _] => EVENT_NAMES.contains(&qualifier.to_ascii_lowercase().as_str()),
+                [name] => {
+                    is_event_name(&name.to_ascii_lowercase())
+                        || (self.schema.has_property(name) && !self.is_attribute(name))
+                }
+                _ => false,
+            },
+            Kind::Call(call) => call.arguments.iter().any(|part| self.names_event(part)),
+            Kind::Not(_) | Kind::Or(_) | Kind::Exists(_) | Kind::Query(_) | Kind::InQuery { .. } => false,
+            Kind::And(parts) => parts.iter().any(|part| self.names_event(part)),
+            Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => {
+                self.names_event(left) || self.names_event(right)
+            }
+            Kind::Between { value, low, high, .. } => {
+                [value, low, high].iter().any(|part| self.names_event(part))
+            }
+            Kind::InList { value, .. } | Kind::Like { value, .. } | Kind::Is { value, .. } => {
+                self.names_event(value)
+            }
+            Kind::Cast(inner, _) | Kind::Negative(inner) => self.names_event(inner),
+            Kind::Literal(_) | Kind::Duration(_) | Kind::Star | Kind::Case { .. } => false,
+        }
+    }
+
+    /// Whether a bare name is the profile's wherever both could be meant.
+    fn is_attribute(&self, name: &str) -> bool {
+        if self.schema.has_trait(name) {
+            return true;
+        }
+        // Of the computed names some are patterns; a property that was seen
+        // is nearer than a pattern.
+        let pattern = name.starts_with("cart_") || name.contains("_count");
+        is_computed(name) && !(pattern && self.schema.has_property(name))
+    }
+
+    pub(super) fn name(&self, parts: &[String], quoted: bool, place: Place) -> Outcome<Expression> {
+        let exact = |name: &str| {
+            let lower = name.to_ascii_lowercase();
+            if !quoted && (is_event_name(&lower) || is_computed(&lower) || EVENT_FIELDS.contains(&&*lower)) {
+                lower
+            } else {
+                name.to_owned()
+            }
+        };
+        match parts {
+            [name] => self.bare_name(exact(name), place),
+            [qualifier, name] => self.qualified_name(&qualifier.to_ascii_lowercase(), exact(name), place),
+            _ => Err(Trouble::at(place, "a name is a column or table.column")),
+        }
+    }
+
+    fn bare_name(&self, name: String, place: Place) -> Outcome<Expression> {
+        let outside = self.grouped.is_some() && (is_event_name(&name) || self.schema.has_property(&name));
+        if outside {
+            return Err(needs_aggregate(&name, place));
+        }
+        match self.scopes.last() {
+            Some(Scope::Events(_)) => {
+                if EVENT_FIELDS.contains(&&*name) || is_event_name(&name) || !self.is_attribute(&name) {
+                    Ok(column(&name, 0))
+                } else {
+                    Ok(Expression::Attribute(name.into()))
+                }
+            }
+            Some(Scope::Free) => {
+                let event = is_event_name(&name)
+                    || (!self.is_attribute(&name) && (self.beside_event || self.schema.has_property(&name)));
+                Ok(if event { column(&name, 0) } else { Expression::Attribute(name.into()) })
+            }
+            _ if is_event_name(&name) => Err(Trouble::at(
+                place,
+                format!("{name} is a column of events, not of customer_data"),
+            )
+            .hint(format!(
+                "EXISTS (SELECT 1 FROM events e WHERE e.{name} …), or the form IF … THEN assign to '…'"
+            ))),
+            _ => Ok(Expression::Attribute(name.into())),
+        }
+    }
+
+    fn qualified_name(&self, qualifier: &str, name: String, place: Place) -> Outcome<Expression> {
+        if let Some((scope, _)) = &self.grouped
+            && scope_is(scope, qualifier)
+        {
+            return Err(needs_aggregate(&name, place));
+        }
+        let mut depth = 0;
+        for scope in self.scopes.iter().rev() {
+            if scope_is(scope, qualifier) {
+                return Ok(match scope {
+                    Scope::Profile(_) => Expression::Attribute(name.into()),
+                    _ => column(&name, depth),
+                });
+            }
+            depth += u8::from(!matches!(scope, Scope::Profile(_)));
+        }
+        if EVENT_NAMES.contains(&qualifier) && !matches!(self.scopes.last(), Some(Scope::Profile(_))) {
+            return Ok(column(&name, 0));
+        }
+        if EVENT_NAMES.contains(&qualifier) {
+            return Err(Trouble::at(place, format!("{qualifier}.{name}: there is no event here"))
+                .hint(format!("EXISTS (SELECT 1 FROM events e WHERE e.{name} …)")));
+        }
+        let known = PROFILE_NAMES.iter().chain(&EVENT_NAMES).copied();
+        let trouble = Trouble::at(place, format!("{qualifier} is neither a table nor an alias here"));
+        Err(match nearest(qualifier, known) {
+            Some(near) => trouble.hint(format!("did you mean {near}.{name}?")),
+            None => trouble.hint("event.… is a column of the event, user.… a trait of the profile"),
+        })
+    }
+}
+
+fn needs_aggregate(name: &str, place: Place) -> Trouble {
+    Trouble::at(place, format!("{name} has a value for each event; here one value of all of them is needed"))
+        .hint(format!("last({name}), max({name}), count(distinct {name})"))
+}
+
+/// A column by its one name.
+fn column(name: &str, depth: u8) -> Expression {
+    let name = if name == "event_time" { "timestamp" } else { name };
+    Expression::Column { name: name.into(), depth }
+}
+
+fn scope_is(scope: &Scope, qualifier: &str) -> bool {
+    match scope {
+        Scope::Profile(alias) => alias.as_deref() == Some(qualifier) || PROFILE_NAMES.contains(&qualifier),
+        Scope::Events(Some(alias)) => alias == qualifier,
+        Scope::Events(None) | Scope::Free => EVENT_NAMES.contains(&qualifier),
+    }
+}
+
+/// An instant moved by a span; two moves become one.
+fn shifted(instant: Expression, span: Span) -> Expression {
+    match instant {
+        Expression::Shift(inner, first) => Expression::Shift(inner, first + span),
+        Expression::Literal(Value::Time(instant)) => Expression::Literal(Value::Time(instant + span)),
+        other => Expression::Shift(Box::new(other), span),
+    }
+}
+
+/// `side` as it is compared with `other`: beside an instant a text must name
+/// one, beside a number it must read as one.
+fn as_comparand(other: &Expression, side: Expression, place: Place) -> Outcome<Expression> {
+    let Expression::Literal(Value::Text(text)) = &side else { return Ok(side) };
+    match other.type_of() {
+        Type::Time => Ok(Expression::Literal(duration::instant(text, place)?)),
+        Type::Number if side_number(text).is_none() => {
+            Err(Trouble::at(place, format!("a number is compared with the text '{text}'")))
+        }
+        Type::Truth => Err(Trouble::at(place, format!("a condition is compared with the text '{text}'"))
+            .hint("write true or false without quotes")),
+        _ => Ok(side),
+    }
+}
+
+fn side_number(text: &str) -> Option<f64> {
+    Value::from(text).as_number()
+}
