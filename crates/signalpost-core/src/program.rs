@@ -128,7 +128,9 @@ impl Program {
     pub fn apply(&mut self, change: &Change) -> Result<(), Error> {
         match &change.what {
             Defined::Segment { name, version, text, traits, properties } => {
-                let schema = Schema::new(traits.iter().cloned(), properties.iter().cloned());
+                let mut schema = Schema::default();
+                traits.iter().for_each(|name| schema.add_trait(name));
+                properties.iter().for_each(|name| schema.add_property(name));
                 let Statement::Segment(definition) = segment::parse(text, &schema)? else {
                     return Err(Error::Kind { expected: "a segment", found: "a sequence rule" });
                 };

@@ -282,7 +282,7 @@ fn evaluate(
                 switch(profile, program, segment, member, now, cause, event, actions);
             }
         }
-        if !changed || !program.segments.iter().any(|segment| segment.compiled.mentions_segment()) {
+        if !changed || !program.segments.iter().any(|segment| segment.compiled.segments().next().is_some()) {
             break;
         }
     }

@@ -53,9 +53,9 @@ impl ProfileRow {
                 if values.iter().any(|(held, _)| *held == column) {
                     continue;
                 }
-                let value = event.column(columns.name(column));
-                if !value.is_null() {
-                    values.push((column, value));
+                match columns.name(column).map(|name| event.column(name)) {
+                    None | Some(Value::Null) => {}
+                    Some(value) => values.push((column, value)),
                 }
             }
         }

@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Definition;
 use super::tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate};
 use crate::time::Span;
 use crate::value::Value;
 
 /// The place of an event's column in the rows given to evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ColumnIndex(u16);
 
 impl ColumnIndex {
