@@ -138,6 +138,7 @@ impl App {
             threads: Mutex::new(vec![writer_thread]),
         });
         app.start_workers()?;
+        crate::define::reload(&app).await?;
         crate::history::start(&app).await?;
         crate::deliver::outbox::start(&app)?;
         Ok(app)
@@ -272,7 +273,7 @@ fn load_sources(
 }
 
 /// The program as partition 0 has it: all partitions have the same.
-fn load_program(store: &AppStore) -> anyhow::Result<Program> {
+pub(crate) fn load_program(store: &AppStore) -> anyhow::Result<Program> {
     let mut program = Program::default();
     let rows = crate::state::scan_prefix(store, crate::state::Table::Program, &0_u32.to_be_bytes(), usize::MAX)?;
     for (_, value) in rows {

@@ -38,6 +38,15 @@ pub struct Sorted {
     remarks: Vec<Remark>,
 }
 
+impl Sorted {
+    /// The same, letting go of a quarantined event in the same commit.
+    #[must_use]
+    pub fn releasing(mut self, id: crate::log::QuarantineId) -> Self {
+        self.submission.released.push(id);
+        self
+    }
+}
+
 /// Cleans a request's events.
 pub fn sort<'a>(
     elements: impl IntoIterator<Item = Result<RawEvent<'a>, Rejection>>,

@@ -147,6 +147,14 @@ pub trait Store: Send + Sync + 'static {
     /// When the disk fails.
     fn scan(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error>;
 
+    /// As [`Store::scan`], the keys alone.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn scan_keys(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Vec<u8>>, Error> {
+        Ok(self.scan(table, from, to, limit)?.into_iter().map(|(key, _)| key).collect())
+    }
+
     /// As [`Store::scan`], descending from just below `to`.
     ///
     /// # Errors

@@ -1,0 +1,254 @@
+//! `/api/profiles`: one person, and why they are where they are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+use signalpost_core::event::Event;
+use signalpost_core::id::{AnonymousId, CustomerId, ProfileKey};
+use signalpost_core::profile::{BUILT_IN, Moment, Profile};
+use signalpost_core::step::ProfileSubject;
+use signalpost_core::time::Timestamp;
+
+use super::{Answer, instant, ok, read};
+use crate::app::App;
+use crate::history::event_json;
+use crate::log::writer::Submission;
+use crate::log::{Body, Log};
+use crate::problem::Problem;
+use crate::serve::auth;
+use crate::state::{self, Store, Table};
+use crate::worker::read_timeline;
+
+/// Events of a timeline shown at most.
+const TIMELINE_MAX: usize = 500;
+/// Profiles a search looks at, at most.
+const SEARCH_MAX: usize = 200_000;
+
+/// The key a path names: `anonymous:ID`, else a customer's.
+pub fn key_of(id: &str) -> ProfileKey {
+    match id.strip_prefix("anonymous:") {
+        Some(anonymous) => ProfileKey::Anonymous(AnonymousId::from(anonymous)),
+        None => ProfileKey::Customer(CustomerId::from(id)),
+    }
+}
+
+/// The stored profile; a linked device's is the person's.
+pub fn load(app: &App, id: &str) -> Result<Profile, Problem> {
+    let mut key = key_of(id);
+    if let ProfileKey::Anonymous(anonymous) = &key
+        && let Some(bytes) = app.store.get(Table::Forwards, anonymous.as_str().as_bytes())?
+    {
+        key = ProfileKey::Customer(state::decode(Table::Forwards, &bytes)?);
+    }
+    load_key(app, &key)?.ok_or_else(|| Problem::not_found("profile", id))
+}
+
+/// The stored profile of a key.
+pub fn load_key(app: &App, key: &ProfileKey) -> Result<Option<Profile>, Problem> {
+    let Some(bytes) = app.store.get(Table::Profiles, &key.to_bytes())? else { return Ok(None) };
+    let profile = Profile::decode(&bytes)
+        .map_err(|error| state::Error::Damaged { table: Table::Profiles.name(), reason: error.to_string() })?;
+    Ok(Some(profile))
+}
+
+/// Finds profiles by id or e-mail.
+///
+/// # Errors
+/// The usual.
+#[utoipa::path(get, path = "/api/profiles", tag = "profiles", operation_id = "findProfiles", params(("query" = Option<String>, Query), ("limit" = Option<usize>, Query)), responses((status = 200)))]
+pub async fn find(State(app): State<Arc<App>>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+    auth::require(&app, &headers, "profiles:read")?;
+    let text = query.get("query").map(|text| text.trim().to_lowercase()).unwrap_or_default();
+    let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(20).clamp(1, 1_000);
+    let found = tokio::task::spawn_blocking(move || search(&app, &text, limit))
+        .await
+        .map_err(|error| Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))??;
+    Ok(ok(&json!({"profiles": found})))
+}
+
+fn search(app: &App, text: &str, limit: usize) -> Result<Vec<Json>, Problem> {
+    let mut found = Vec::new();
+    for exact in [key_of(text)] {
+        if let Some(profile) = load_key(app, &exact)? {
+            found.push(summary(&profile));
+        }
+    }
+    let mut from = Vec::new();
+    let mut seen = 0;
+    while found.len() < limit && seen < SEARCH_MAX {
+        // Known people first: their keys begin with c, anonymous ones with a.
+        let rows = app.store.scan(Table::Profiles, if from.is_empty() { b"c" } else { &from }, None, 2_000)?;
+        seen += rows.len();
+        for (_, value) in &rows {
+            let Ok(profile) = Profile::decode(value) else { continue };
+            let email = profile.trait_value("email").and_then(|v| v.as_text()).unwrap_or_default().to_lowercase();
+            let id = profile.key.to_string().to_lowercase();
+            if (text.is_empty() || id.contains(text) || email.contains(text)) && id != text && found.len() < limit {
+                found.push(summary(&profile));
+            }
+        }
+        match rows.last() {
+            Some((key, _)) if rows.len() == 2_000 => {
+                from.clone_from(key);
+                from.push(0);
+            }
+            _ => break,
+        }
+    }
+    Ok(found)
+}
+
+fn summary(profile: &Profile) -> Json {
+    json!({
+        "id": profile.key.to_string(),
+        "customer_id": profile.key.customer_id().map(CustomerId::as_str),
+        "email": profile.trait_value("email").map(|value| value.to_json()),
+        "last_seen": profile.last_seen().map(|at| at.to_string()),
+    })
+}
+
+/// Shows a profile and its timeline.
+///
+/// # Errors
+/// 404 and the usual.
+#[utoipa::path(get, path = "/api/profiles/{id}", tag = "profiles", operation_id = "getProfile", params(("id" = String, Path, description = "A customer_id, or anonymous:ID")), responses((status = 200), (status = 404)))]
+pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    auth::require(&app, &headers, "profiles:read")?;
+    let profile = load(&app, &id)?;
+    let timeline = read_timeline(&*app.store, &profile.key)?;
+    let now = app.clock.now();
+    let rows: Vec<Json> = timeline.iter().rev().take(TIMELINE_MAX).map(|(_, event)| event_json(event)).collect();
+    let mut computed = Map::new();
+    for (name, _) in BUILT_IN {
+        computed.insert((*name).into(), profile.attribute(name, now).0.to_json());
+    }
+    let mut traits = Map::new();
+    for held in profile.traits.iter().filter(|held| !held.value.is_null()) {
+        traits.insert(held.name.to_string(), held.value.to_json());
+    }
+    let consents: Map<String, Json> =
+        profile.consents.iter().map(|consent| (consent.purpose.to_string(), Json::Bool(consent.granted))).collect();
+    let cart: Vec<Json> = profile
+        .cart_lines()
+        .map(|line| json!({"product_id": line.product_id.as_str(), "quantity": line.quantity}))
+        .collect();
+    Ok(ok(&json!({
+        "id": profile.key.to_string(),
+        "customer_id": profile.key.customer_id().map(CustomerId::as_str),
+        "anonymous_ids": profile.anonymous_ids.iter().map(AnonymousId::as_str).collect::<Vec<_>>(),
+        "traits": traits,
+        "computed": computed,
+        "consents": consents,
+        "cart": cart,
+        "segments": segments_of(&app, &profile),
+        "timeline": rows,
+        "timeline_total": timeline.len(),
+    })))
+}
+
+fn segments_of(app: &App, profile: &Profile) -> Vec<Json> {
+    let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
+    profile
+        .memberships
+        .iter()
+        .filter_map(|held| {
+            let segment = program.segment_by_id(held.segment)?;
+            Some(json!({"name": segment.name.as_str(), "entered_at": held.entered_at.to_string(), "version": held.version}))
+        })
+        .collect()
+}
+
+/// Lists the segments a profile is in, now or at an instant.
+///
+/// # Errors
+/// 404 and the usual.
+#[utoipa::path(get, path = "/api/profiles/{id}/segments", tag = "profiles", operation_id = "profileSegments", params(("id" = String, Path), ("at" = Option<String>, Query)), responses((status = 200), (status = 404)))]
+pub async fn segments(State(app): State<Arc<App>>, Path(id): Path<String>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+    auth::require(&app, &headers, "profiles:read")?;
+    let profile = load(&app, &id)?;
+    let Some(at) = query.get("at") else { return Ok(ok(&json!({"segments": segments_of(&app, &profile)}))) };
+    let at = instant("at", at)?;
+    let past = at_instant(&app, &profile.key, at)?;
+    let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
+    let names: Vec<Json> = past
+        .memberships
+        .iter()
+        .filter_map(|held| program.segment_by_id(held.segment))
+        .map(|segment| json!({"name": segment.name.as_str()}))
+        .collect();
+    Ok(ok(&json!({"segments": names, "at": at.to_string()})))
+}
+
+/// The profile as its timeline has it at an instant.
+fn at_instant(app: &App, key: &ProfileKey, at: Timestamp) -> Result<Profile, Problem> {
+    let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
+    let timeline: Vec<(Moment, Event)> = read_timeline(&*app.store, key)?;
+    let mut profile = Profile::new(key.clone());
+    let past = timeline.into_iter().filter(|(moment, _)| moment.timestamp <= at);
+    signalpost_core::step::refold(&mut profile, &program, past, at, &mut Vec::new());
+    Ok(profile)
+}
+
+/// Tells why a person is, or is not, in a segment.
+///
+/// # Errors
+/// 404 and the usual.
+#[utoipa::path(get, path = "/api/profiles/{id}/explain", tag = "profiles", operation_id = "explain", params(("id" = String, Path), ("segment" = String, Query), ("at" = Option<String>, Query)), responses((status = 200), (status = 404)))]
+pub async fn explain(State(app): State<Arc<App>>, Path(id): Path<String>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+    auth::require(&app, &headers, "profiles:read")?;
+    let name = query.get("segment").ok_or_else(|| Problem::invalid("segment", "say which: ?segment=NAME"))?;
+    let key = load(&app, &id)?.key;
+    let at = query.get("at").map(|text| instant("at", text)).transpose()?.unwrap_or_else(|| app.clock.now());
+    let profile = at_instant(&app, &key, at)?;
+    let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
+    let segment = program.segment(name).ok_or_else(|| Problem::not_found("segment", name))?;
+    let explanation = segment.compiled.explain(&ProfileSubject { profile: &profile, program: &program }, at);
+    let outcome = segment.compiled.evaluate(&ProfileSubject { profile: &profile, program: &program }, at);
+    Ok(ok(&json!({
+        "segment": name,
+        "member": outcome.value == Some(true),
+        "value": outcome.value,
+        "horizon": horizon(outcome.horizon),
+        "at": at.to_string(),
+        "tree": explanation_json(&explanation),
+    })))
+}
+
+fn horizon(at: Timestamp) -> Json {
+    if at == Timestamp::MAX { Json::Null } else { Json::String(at.to_string()) }
+}
+
+#[derive(Deserialize)]
+struct ConsentChange {
+    purpose: String,
+    granted: bool,
+}
+
+/// Sets a consent by hand.
+///
+/// # Errors
+/// The usual.
+#[utoipa::path(put, path = "/api/profiles/{id}/consent", tag = "profiles", operation_id = "putConsent", params(("id" = String, Path)), request_body(content = Object, description = "{\"purpose\": \"email\", \"granted\": false}"), responses((status = 200)))]
+pub async fn consent(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+    auth::require(&app, &headers, "profiles:write")?;
+    let change: ConsentChange = read(&body)?;
+    let profile = load(&app, &id)?.key;
+    set_consent(&app, profile, &change.purpose, change.granted).await?;
+    Ok(ok(&json!({"purpose": change.purpose, "granted": change.granted})))
+}
+
+/// Puts a consent decision on the log.
+///
+/// # Errors
+/// When it cannot be made durable.
+pub async fn set_consent(app: &App, profile: ProfileKey, purpose: &str, granted: bool) -> Result<(), Problem> {
+    let partition = profile.partition(app.log.partitions());
+    let body = Body::Consent { profile, purpose: purpose.into(), granted };
+    app.writer.submit(Submission { records: vec![(partition, body)], ..Submission::default() }).await?;
+    Ok(())
+}
