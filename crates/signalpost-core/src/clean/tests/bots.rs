@@ -6,13 +6,24 @@ use std::io::Read;
 use super::shared;
 use crate::clean::bot::{Agent, classify};
 
+/// Label and text; a bot that isbot's own fixtures do not have is labelled
+/// `foreign-bot`, since a list does too well on what it was made from.
 fn labelled() -> Option<Vec<(String, String)>> {
     let packed = std::fs::read(shared("user-agents/user_agents.jsonl.gz")?).unwrap();
     let mut text = String::new();
     flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
     let line = |line: &str| {
         let json: serde_json::Value = serde_json::from_str(line).unwrap();
-        (json["label"].as_str().unwrap().to_owned(), json["ua"].as_str().unwrap().to_owned())
+        let own = json["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|source| source.as_str().unwrap().contains("isbot"));
+        let label = match json["label"].as_str().unwrap() {
+            "bot" if !own => "foreign-bot",
+            label => label,
+        };
+        (label.to_owned(), json["ua"].as_str().unwrap().to_owned())
     };
     Some(text.lines().map(line).collect())
 }
@@ -26,9 +37,6 @@ fn the_labelled_agents_are_told_apart() {
     }
     for ((label, kind), agents) in &table {
         println!("{label:>24} {kind:>12} {:>5}", agents.len());
-        for agent in agents.iter().take(40) {
-            println!("      {agent}");
-        }
     }
     let share = |label: &str, kinds: &[Agent]| {
         let of = |kind: &str| table.get(&(label.to_owned(), kind.to_owned())).map_or(0, Vec::len);
@@ -39,8 +47,9 @@ fn the_labelled_agents_are_told_apart() {
     let automaton = [Agent::Bot, Agent::HttpLibrary, Agent::LinkScanner];
     let person = [Agent::Human, Agent::App, Agent::EmailClient];
     assert!(share("bot", &automaton) >= 0.97, "bots found: {}", share("bot", &automaton));
+    assert!(share("foreign-bot", &automaton) >= 0.95, "foreign bots: {}", share("foreign-bot", &automaton));
     assert!(share("human", &person) >= 0.995, "people kept: {}", share("human", &person));
-    assert!(share("app", &person) >= 0.8, "apps kept: {}", share("app", &person));
+    assert!(share("app", &person) >= 0.84, "apps kept: {}", share("app", &person));
     assert!(share("http-library", &automaton) >= 0.95);
     assert!(share("email-proxy", &[Agent::EmailProxy]) >= 1.0);
     assert!(share("email-client", &person) >= 0.95);
