@@ -144,6 +144,7 @@ impl Judged {
         let RawEvent { mut properties, mut traits, mut context, .. } = raw;
         clean_email(&mut traits, "traits", &mut self.problems);
         clean_email(&mut properties, "properties", &mut self.problems);
+        clean_amounts(&mut properties, source, &mut self.problems);
         if let Some(original) = self.original_timestamp {
             set(&mut context, fingerprint::ORIGINAL_TIMESTAMP, Value::Text(original.to_string().into()));
         }
@@ -311,6 +312,33 @@ fn clean_email(map: &mut Map, name: &str, problems: &mut Vec<Problem>) {
             }
             map.remove(place);
         }
+    }
+}
+
+/// Writes amounts of money that are text, such as `$1,234.50`, as plain decimal
+/// text, so that sums can be taken. What cannot be read stays as it came.
+fn clean_amounts(properties: &mut Map, source: &SourceSettings, problems: &mut Vec<Problem>) {
+    const NAMES: [&str; 7] = ["price", "unit_price", "revenue", "total", "subtotal", "tax", "amount"];
+    let is_amount = |name: &str, value: &Value| {
+        let is_text = value.as_text().is_some_and(|text| text.bytes().any(|byte| byte.is_ascii_digit()));
+        is_text && NAMES.contains(&name) && value.as_number().is_none()
+    };
+    if !properties.iter().any(|(name, value)| is_amount(name, value)) {
+        return;
+    }
+    let stated = get(properties, "currency").and_then(Value::as_text).map(|text| tidy(text).into_owned());
+    let currency = stated.as_deref().or(source.currency.as_deref());
+    for (name, value) in properties.iter_mut().filter(|(name, value)| is_amount(name, value)) {
+        if let Some(amount) = money::normalise(value, currency, source.decimal_mark) {
+            *value = Value::Text(amount.into());
+            continue;
+        }
+        let message = format!(
+            "{:?} is no amount in {}, or could be two; kept as it came. Send a number, or set decimal_mark of the source",
+            excerpt(&value.to_string()),
+            currency.unwrap_or("a known currency")
+        );
+        problems.push(Problem::new(ProblemCode::BadAmount, format!("properties.{name}"), message));
     }
 }
 

@@ -4,7 +4,7 @@
 //! `timestamp`, `sent_at`, `received_at`. XXH3 with 128 bits: its value is
 //! fixed by specification, so it may be written to disk.
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::event::Event;
 use crate::value::{Map, Value};
@@ -27,9 +27,7 @@ pub fn fingerprint(event: &Event) -> u128 {
     for map in [&event.properties, &event.traits, &event.context] {
         put_map(&mut bytes, map, ORIGINAL_TIMESTAMP);
     }
-    let mut hash = Xxh3::new();
-    hash.update(&bytes);
-    hash.digest128()
+    xxh3_128(&bytes)
 }
 
 /// A kind and a length before each text, so that no two contents look alike.

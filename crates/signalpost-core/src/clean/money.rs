@@ -15,6 +15,14 @@ const WITHOUT_DECIMALS: [&str; 16] = [
 ];
 const WITH_THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
+/// The active codes of ISO 4217, so that `3 pcs` is no amount.
+const CODES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN \
+    BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF \
+    GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR \
+    LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK \
+    PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT \
+    TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG BGN ANG";
+
 /// What stands beside amounts, in lower case, and the currencies it can mean;
 /// none listed means that many use it.
 const SIGNS: [(&str, &[&str]); 44] = [
@@ -178,8 +186,7 @@ fn named(sign: &str) -> Option<Currencies<'_>> {
     if let Some((_, codes)) = SIGNS.iter().chain(&DOTTED_SIGNS).find(|(held, _)| *held == lower) {
         return Some(Currencies::OneOf(codes));
     }
-    let code = sign.len() == 3 && sign.bytes().all(|byte| byte.is_ascii_alphabetic());
-    code.then_some(Currencies::Code(sign))
+    CODES.split(' ').any(|code| code.eq_ignore_ascii_case(sign)).then_some(Currencies::Code(sign))
 }
 
 /// A number with its marks, as plain decimal text.

@@ -68,6 +68,8 @@ codes! {
     BadEmail = "bad_email",
     /// The e-mail address is one that people write to be left in peace.
     PlaceholderEmail = "placeholder_email",
+    /// The amount cannot be read, or could be two amounts; kept as it came.
+    BadAmount = "bad_amount",
     /// An automaton did it.
     Bot = "bot",
 }

@@ -19,13 +19,11 @@ pub struct SourceSettings {
     pub date_order: DateOrder,
     /// How product ids are brought to one form.
     pub product_ids: ProductIdPolicy,
-    /// ISO 4217 code of amounts that name none. Default: none.
+    /// ISO 4217 code of amounts that name none, where the event has no
+    /// `properties.currency`. Default: none.
     pub currency: Option<String>,
     /// How `1,234` is meant. Default: unknown, so such an amount is refused.
     pub decimal_mark: DecimalMark,
-    /// ISO 3166 region of phone numbers without a country code, such as `US`.
-    /// Default: none, so such a number is refused.
-    pub phone_region: Option<String>,
     /// Two events of equal content this close together are one. Default 2 s.
     pub fingerprint_window: Span,
     /// Which events are compared by content. Default: those without an id.
@@ -57,7 +55,6 @@ impl Default for SourceSettings {
             product_ids: ProductIdPolicy::default(),
             currency: None,
             decimal_mark: DecimalMark::Unknown,
-            phone_region: None,
             fingerprint_window: Span::SECOND.times(2),
             fingerprint_scope: FingerprintScope::WithoutEventId,
             filter_bots: true,

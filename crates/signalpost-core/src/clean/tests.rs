@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// The path of a shared data file, or `None`, said aloud, where there is none.
 fn shared(file: &str) -> Option<PathBuf> {
-    let root = option_env!("SIGNALPOST_SHARED")
+    let root = std::env::var_os("SIGNALPOST_SHARED")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let path = root.join("data").join(file);
     if path.exists() {

@@ -258,6 +258,24 @@ proptest! {
     }
 
     #[test]
+    fn no_numbers_make_a_reader_panic(
+        parts in proptest::collection::vec(any::<i64>(), 0..8),
+        near in proptest::collection::vec(-1_i64..3_000, 3..8),
+        float in any::<f64>(),
+    ) {
+        let list = |parts: &[i64]| Value::List(parts.iter().copied().map(Value::Int).collect());
+        let of = |name: &str, number: i64| Value::Map(vec![(name.into(), Value::Int(number))]);
+        let one = parts.first().copied().unwrap_or(i64::MIN);
+        let values =
+            [list(&parts), list(&near), Value::Float(float), Value::Int(one), of("seconds", one), of("$date", one)];
+        for value in values {
+            drop(timestamp::parse(&value, &SourceSettings::default(), received_at()));
+            drop(product_id::normalise(&value, &ProductIdPolicy::default()));
+            drop(money::normalise(&value, None, DecimalMark::Unknown));
+        }
+    }
+
+    #[test]
     fn no_text_makes_a_reader_panic(text in "\\PC{0,40}", punctuated in "[0-9TZ%:+./ ()\\[\\]a-z年月,eE-]{0,30}") {
         for text in [text, punctuated] {
             let value = Value::from(text.as_str());

@@ -135,6 +135,19 @@ fn addresses_are_normalised_or_left_out() {
 }
 
 #[test]
+fn amounts_become_numbers_one_can_sum() {
+    let clean = cleaned(
+        r#"{"event_type":"purchase","customer_id":"c","total":"1.234,50 €","price":"19.99","tax":"1,234","amount":"3 pcs","properties":{"currency":"EUR","revenue":5}}"#,
+    );
+    let at = |name: &str| get(&clean.event.properties, name).unwrap().to_string();
+    assert_eq!(
+        [at("total"), at("price"), at("tax"), at("amount"), at("revenue")],
+        ["1234.50", "19.99", "1,234", "3 pcs", "5"]
+    );
+    assert_eq!(codes(&clean), ["bad_amount", "bad_amount"]);
+}
+
+#[test]
 fn an_unusable_product_id_does_not_cost_the_event() {
     let clean = cleaned(r#"{"event_type":"a","customer_id":"c","product_id":"4.00638E+12"}"#);
     assert_eq!((clean.event.product_id.clone(), codes(&clean)), (None, vec!["bad_product_id"]));

@@ -22,7 +22,7 @@ impl Calendar {
             1..=12 => 31,
             _ => return None,
         };
-        ((1..=days).contains(&day) && year.abs() < 100_000).then_some(Self { year, month, day })
+        ((1..=days).contains(&day) && (-99_999..=99_999).contains(&year)).then_some(Self { year, month, day })
     }
 
     /// Days since 1970-01-01, by Howard Hinnant's `days_from_civil`.
@@ -51,10 +51,16 @@ pub(super) struct Clock {
 impl Clock {
     /// `None` when no clock shows it. A second 60 is shown as 59.
     pub(super) fn new(hour: i64, minute: i64, second: i64, micros: i64) -> Option<Self> {
-        let midnight = hour == 24 && minute == 0 && second == 0 && micros == 0;
-        let shown = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
+        let midnight = (hour, minute, second, micros) == (24, 0, 0, 0);
+        let shown = (0..24).contains(&hour)
+            && (0..60).contains(&minute)
+            && (0..=60).contains(&second)
+            && (0..1_000_000).contains(&micros);
+        if !midnight && !shown {
+            return None;
+        }
         let seconds = hour * 3_600 + minute * 60 + second.min(59);
-        (midnight || shown).then_some(Self { micros: seconds * 1_000_000 + micros })
+        Some(Self { micros: seconds * 1_000_000 + micros })
     }
 }
 
