@@ -1,5 +1,5 @@
 //! Segments by what they say: texts and timelines in, members and horizons out.
 
 mod evaluation;
-mod timeline;
 mod texts;
+mod timeline;

@@ -111,7 +111,10 @@ impl Timeline {
                 timestamp: *timestamp,
                 sequence: sequence as u64,
                 kind: kind.clone(),
-                values: columns.names().map(|name| properties.get(name).cloned().unwrap_or_default()).collect(),
+                values: columns
+                    .names()
+                    .map(|name| properties.get(name).cloned().unwrap_or_default())
+                    .collect(),
             })
             .collect();
         rows.sort_by_key(|row| (row.timestamp, row.sequence));
