@@ -17,6 +17,7 @@ mod explain;
 mod grammar;
 mod group;
 mod lex;
+mod names;
 mod operand;
 mod print;
 mod query;

@@ -211,7 +211,7 @@ fn subqueries_over_events() {
         ("(SELECT sum(price) FROM events WHERE event_type = 'x') IS NULL", true),
         ("(SELECT count(*) FROM events WHERE event_type = 'x') = 0", true),
         (
-            "EXISTS (SELECT 1 FROM events e WHERE e.customer_id = customer_data.customer_id AND e.product_id = home)",
+            "EXISTS (SELECT 1 FROM events e WHERE e.customer_id = customer_data.customer_id AND e.product_id = customer_data.home)",
             true,
         ),
         ("NOT EXISTS (SELECT * FROM events WHERE event_type = 'refund')", true),
