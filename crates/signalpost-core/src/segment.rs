@@ -9,18 +9,24 @@
 //! A text is wanted ([`Statement`]), a tree is meant ([`Predicate`]), a
 //! [`Compiled`] decides.
 
+mod bounds;
 mod compile;
 mod duration;
 mod evaluate;
+mod explain;
 mod grammar;
 mod group;
 mod lex;
+mod names;
+mod operand;
 mod print;
 mod query;
 mod refusal;
 mod resolve;
 mod schema;
+mod select;
 mod set;
+mod sql;
 mod statement;
 mod subject;
 mod syntax;
@@ -29,6 +35,7 @@ mod value_of;
 
 pub use compile::{ColumnIndex, Columns, Compiled, Need};
 pub use evaluate::Outcome;
+pub use explain::{EVIDENCE_MAX, Evidence, Explanation};
 pub use refusal::{Note, Refusal};
 pub use schema::Schema;
 pub use statement::{parse, parse_with_notes};

@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Definition;
+use super::bounds::{
+    self, Bounds, is_not_before_now, like_pattern, own_types, time_bounds, type_test, types_in,
+};
 use super::tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate};
 use crate::time::Span;
 use crate::value::Value;
@@ -212,6 +215,8 @@ pub(super) struct Bound {
     pub(super) instant: Node,
     /// Whether an event at the very instant is in.
     pub(super) inclusive: bool,
+    /// Whether it changes by steps that are never backward, as midnight does.
+    pub(super) forward_only: bool,
 }
 
 /// An event set that is being compiled.
@@ -388,14 +393,17 @@ impl Compiler {
         // Conditions such as timestamp <= now() always hold.
         upper.retain(|(instant, inclusive)| !(*inclusive && is_not_before_now(instant)));
         self.open.push(Open { columns: Vec::new(), lookback });
-        let mut bounds = |own: &mut Self, bounds: Vec<(Expression, bool)>| -> Box<[Bound]> {
+        let mut compiled = |own: &mut Self, bounds: Bounds| -> Box<[Bound]> {
             bounds
                 .into_iter()
-                .map(|(instant, inclusive)| Bound { instant: own.node(&instant, intern), inclusive })
+                .map(|(instant, inclusive)| {
+                    let forward_only = bounds::is_forward_only(&instant);
+                    Bound { instant: own.node(&instant, intern), inclusive, forward_only }
+                })
                 .collect()
         };
-        let lower = bounds(self, lower);
-        let upper = bounds(self, upper);
+        let lower = compiled(self, lower);
+        let upper = compiled(self, upper);
         let rest: Box<[Node]> = rest.iter().map(|part| self.node(part, intern)).collect();
         let argument = argument.map(|argument| self.node(argument, intern));
         let open = self.open.pop();
@@ -455,143 +463,4 @@ fn remember(names: &mut Vec<Box<str>>, name: &str) {
     if !names.iter().any(|held| &**held == name) {
         names.push(name.into());
     }
-}
-
-/// `event_type = 'x'` or `<>`, either way round: its set's depth and the type.
-fn type_test(comparison: Comparison, left: &Expression, right: &Expression) -> Option<(u8, Box<str>)> {
-    if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
-        return None;
-    }
-    match (left, right) {
-        (Expression::Column { name, depth }, Expression::Literal(Value::Text(kind)))
-        | (Expression::Literal(Value::Text(kind)), Expression::Column { name, depth })
-            if &**name == "event_type" =>
-        {
-            Some((*depth, kind.clone()))
-        }
-        _ => None,
-    }
-}
-
-/// `event_type IN ('x', 'y')`: its set's depth and the types.
-fn types_in(value: &Expression, list: &[Expression]) -> Option<(u8, Box<[Box<str>]>)> {
-    let Expression::Column { name, depth } = value else { return None };
-    if &**name != "event_type" {
-        return None;
-    }
-    let types = list.iter().map(|part| match part {
-        Expression::Literal(Value::Text(kind)) => Some(kind.clone()),
-        _ => None,
-    });
-    Some((*depth, types.collect::<Option<_>>()?))
-}
-
-/// The types a condition restricts its own set to, when that is all it says.
-fn own_types(part: &Expression) -> Option<Vec<Box<str>>> {
-    match part {
-        Expression::Compare(Comparison::Equal, left, right) => type_test(Comparison::Equal, left, right)
-            .filter(|(depth, _)| *depth == 0)
-            .map(|(_, kind)| vec![kind]),
-        Expression::In { value, list, negated: false } => {
-            let (depth, types) = types_in(value, list)?;
-            let mut types = types.into_vec();
-            types.sort();
-            types.dedup();
-            (depth == 0).then_some(types)
-        }
-        _ => None,
-    }
-}
-
-type Bounds = Vec<(Expression, bool)>;
-
-/// Takes bounds on the set's own timestamp out of a condition; `false` when it
-/// is no such condition.
-fn time_bounds(part: &Expression, lower: &mut Bounds, upper: &mut Bounds) -> bool {
-    match part {
-        Expression::Compare(comparison, left, right) => {
-            if let Some(instant) = bound(left, right) {
-                push_bound(*comparison, instant, lower, upper)
-            } else if let Some(instant) = bound(right, left) {
-                push_bound(comparison.mirrored(), instant, lower, upper)
-            } else {
-                false
-            }
-        }
-        Expression::Between { value, low, high, negated: false } => {
-            let (Some(low), Some(high)) = (bound(value, low), bound(value, high)) else { return false };
-            lower.push((low, true));
-            upper.push((high, true));
-            true
-        }
-        _ => false,
-    }
-}
-
-fn push_bound(comparison: Comparison, instant: Expression, lower: &mut Bounds, upper: &mut Bounds) -> bool {
-    match comparison {
-        Comparison::Greater => lower.push((instant, false)),
-        Comparison::GreaterOrEqual => lower.push((instant, true)),
-        Comparison::Less => upper.push((instant, false)),
-        Comparison::LessOrEqual => upper.push((instant, true)),
-        Comparison::Equal => {
-            lower.push((instant.clone(), true));
-            upper.push((instant, true));
-        }
-        Comparison::NotEqual => return false,
-    }
-    true
-}
-
-/// When `column` is the set's own timestamp, perhaps moved: the instant it is
-/// compared with, moved back by as much.
-fn bound(column: &Expression, instant: &Expression) -> Option<Expression> {
-    let (column, moved) = match column {
-        Expression::Shift(inner, span) => (&**inner, *span),
-        other => (other, Span::ZERO),
-    };
-    if !matches!(column, Expression::Column { name, depth: 0 } if &**name == "timestamp")
-        || instant.reads_event(0)
-    {
-        return None;
-    }
-    if moved == Span::ZERO {
-        return Some(instant.clone());
-    }
-    Some(match instant {
-        Expression::Shift(inner, span) => Expression::Shift(inner.clone(), *span + moved.times(-1)),
-        other => Expression::Shift(Box::new(other.clone()), moved.times(-1)),
-    })
-}
-
-fn is_not_before_now(instant: &Expression) -> bool {
-    match instant {
-        Expression::Now => true,
-        Expression::Shift(inner, span) => **inner == Expression::Now && span.as_micros() >= 0,
-        _ => false,
-    }
-}
-
-fn like_pattern(pattern: &str, any_case: bool) -> Box<[LikePart]> {
-    let mut parts = Vec::new();
-    let mut letters = pattern.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '%' => {
-                if parts.last() != Some(&LikePart::AnyText) {
-                    parts.push(LikePart::AnyText);
-                }
-            }
-            '_' => parts.push(LikePart::AnyLetter),
-            letter => {
-                let literal = if letter == '\\' { letters.next().unwrap_or(letter) } else { letter };
-                if any_case {
-                    parts.extend(literal.to_lowercase().map(LikePart::Letter));
-                } else {
-                    parts.push(LikePart::Letter(literal));
-                }
-            }
-        }
-    }
-    parts.into_boxed_slice()
 }

@@ -4,13 +4,12 @@
 //! the grammar here is small, every refusal knows its place, durations such
 //! as `24 hours` are read as they stand, and depth is bounded while reading.
 
-use sqlparser::tokenizer::{Token, Word};
+use sqlparser::tokenizer::Token;
 
-use super::duration;
 use super::lex::{NESTING_MAX, Tokens};
 use super::refusal::{Place, Trouble};
-use super::syntax::{Call, Kind, Order, Query, Syntax};
-use super::tree::{CastTo, Comparison, Known, Operator};
+use super::syntax::{Kind, Syntax};
+use super::tree::{Comparison, Known, Operator};
 use crate::value::Value;
 
 /// Reads expressions and queries from tokens.
@@ -19,9 +18,10 @@ pub(super) struct Grammar {
     depth: usize,
 }
 
-type Parsed<T> = Result<T, Trouble>;
+/// What was read, or why it could not be.
+pub(super) type Parsed<T> = Result<T, Trouble>;
 
-fn boxed(syntax: Syntax) -> Box<Syntax> {
+pub(super) fn boxed(syntax: Syntax) -> Box<Syntax> {
     Box::new(syntax)
 }
 
@@ -31,7 +31,7 @@ impl Grammar {
     }
 
     /// Runs `read` one level deeper.
-    fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+    pub(super) fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= NESTING_MAX {
             return Err(self.too_deep());
         }
@@ -41,7 +41,7 @@ impl Grammar {
         result
     }
 
-    fn too_deep(&self) -> Trouble {
+    pub(super) fn too_deep(&self) -> Trouble {
         Trouble::at(self.tokens.place(), format!("nested more than {NESTING_MAX} deep"))
             .hint("split the condition into segments and join them by in_segment('…')")
     }
@@ -166,7 +166,7 @@ impl Grammar {
         Ok(kind)
     }
 
-    fn list(&mut self) -> Parsed<Vec<Syntax>> {
+    pub(super) fn list(&mut self) -> Parsed<Vec<Syntax>> {
         let mut list = vec![self.expression()?];
         while self.tokens.take_token(&Token::Comma) {
             list.push(self.expression()?);
@@ -175,7 +175,7 @@ impl Grammar {
     }
 
     /// `a + b - c`.
-    fn sum(&mut self) -> Parsed<Syntax> {
+    pub(super) fn sum(&mut self) -> Parsed<Syntax> {
         self.chain(Self::product, &[(Token::Plus, Operator::Add), (Token::Minus, Operator::Subtract)])
     }
 
@@ -201,339 +201,6 @@ impl Grammar {
             left = Syntax { kind: Kind::Arithmetic(*operator, boxed(left), boxed(right)), place };
         }
         Err(self.too_deep())
-    }
-
-    /// `x::type`.
-    fn cast(&mut self) -> Parsed<Syntax> {
-        let mut value = self.operand()?;
-        for _ in 0..4 {
-            if !self.tokens.take_token(&Token::DoubleColon) {
-                return Ok(value);
-            }
-            value = self.cast_to(value)?;
-        }
-        Err(self.too_deep())
-    }
-
-    fn cast_to(&mut self, value: Syntax) -> Parsed<Syntax> {
-        let place = value.place;
-        if self.tokens.take_word("interval") {
-            let Kind::Literal(Value::Text(text)) = &value.kind else {
-                return Err(Trouble::at(place, "only a text such as '7 days' can become an interval"));
-            };
-            let span = duration::from_text(text, place)?;
-            return Ok(Syntax { kind: Kind::Duration(span), place });
-        }
-        let to = self.type_name()?;
-        Ok(Syntax { kind: Kind::Cast(boxed(value), to), place })
-    }
-
-    fn type_name(&mut self) -> Parsed<CastTo> {
-        let trouble = self.tokens.unexpected("TEXT, DOUBLE, BIGINT, TIMESTAMP or DATE").hint(
-            "only these casts are exact; money is compared and summed as exact decimals without any cast",
-        );
-        let Some(Token::Word(Word { value, quote_style: None, .. })) = self.tokens.take() else {
-            return Err(trouble);
-        };
-        let to = match value.to_ascii_lowercase().as_str() {
-            "text" | "varchar" | "string" => CastTo::Text,
-            "double" => {
-                self.tokens.take_word("precision");
-                CastTo::Double
-            }
-            "int" | "integer" | "bigint" => CastTo::Integer,
-            "timestamp" | "timestamptz" => CastTo::Timestamp,
-            "date" => CastTo::Date,
-            _ => return Err(trouble),
-        };
-        Ok(to)
-    }
-
-    fn operand(&mut self) -> Parsed<Syntax> {
-        let place = self.tokens.place();
-        match self.tokens.peek() {
-            Some(Token::LParen) => self.parenthesis(place),
-            Some(Token::Minus) => {
-                self.tokens.take();
-                let inner = self.deeper(Self::operand)?;
-                Ok(Syntax { kind: Kind::Negative(boxed(inner)), place })
-            }
-            Some(Token::Plus) => {
-                self.tokens.take();
-                self.deeper(Self::operand)
-            }
-            Some(Token::Number(text, _)) => {
-                let text = text.clone();
-                self.tokens.take();
-                self.number(&text, place)
-            }
-            Some(Token::SingleQuotedString(text)) => {
-                let kind = Kind::Literal(Value::from(text.as_str()));
-                self.tokens.take();
-                Ok(Syntax { kind, place })
-            }
-            Some(Token::Word(word)) => {
-                let word = word.clone();
-                self.word(word, place)
-            }
-            _ => Err(self.tokens.unexpected("a value, a name or a condition")),
-        }
-    }
-
-    fn parenthesis(&mut self, place: Place) -> Parsed<Syntax> {
-        self.tokens.expect_token(&Token::LParen)?;
-        let inner = if self.tokens.is_word("select") {
-            let query = self.deeper(Self::query)?;
-            Syntax { kind: Kind::Query(Box::new(query)), place }
-        } else {
-            self.deeper(Self::expression)?
-        };
-        self.tokens.expect_token(&Token::RParen)?;
-        Ok(inner)
-    }
-
-    /// A number, or a duration when a unit follows: `24 hours`.
-    fn number(&mut self, text: &str, place: Place) -> Parsed<Syntax> {
-        if let Some(Token::Word(Word { value, quote_style: None, .. })) = self.tokens.peek()
-            && duration::is_unit(value)
-        {
-            let unit = value.clone();
-            self.tokens.take();
-            let span = duration::from_parts(text, &unit, place)?;
-            return Ok(Syntax { kind: Kind::Duration(span), place });
-        }
-        let value = text.parse().map(Value::Int).or_else(|_| text.parse().map(Value::Float));
-        match value {
-            Ok(Value::Float(number)) if !number.is_finite() => {
-                Err(Trouble::at(place, format!("the number {text} is too large")))
-            }
-            Ok(value) => Ok(Syntax { kind: Kind::Literal(value), place }),
-            Err(_) => Err(Trouble::at(place, format!("{text} is not a number"))),
-        }
-    }
-
-    fn word(&mut self, word: Word, place: Place) -> Parsed<Syntax> {
-        let lower = word.value.to_ascii_lowercase();
-        if word.quote_style.is_some() {
-            return self.name(place);
-        }
-        let constant = |kind| Ok(Syntax { kind, place });
-        match lower.as_str() {
-            "null" | "true" | "false" => {
-                self.tokens.take();
-                constant(Kind::Literal(match lower.as_str() {
-                    "null" => Value::Null,
-                    other => Value::Bool(other == "true"),
-                }))
-            }
-            "case" => self.deeper(|own| own.case(place)),
-            "cast" if self.tokens.peek_at(1) == Some(&Token::LParen) => {
-                self.tokens.take();
-                self.tokens.take();
-                let value = self.deeper(Self::expression)?;
-                self.tokens.expect_word("as")?;
-                let cast = self.cast_to(value)?;
-                self.tokens.expect_token(&Token::RParen)?;
-                Ok(cast)
-            }
-            "exists" if self.tokens.peek_at(1) == Some(&Token::LParen) => {
-                self.tokens.take();
-                self.tokens.take();
-                let query = self.deeper(Self::query)?;
-                self.tokens.expect_token(&Token::RParen)?;
-                constant(Kind::Exists(Box::new(query)))
-            }
-            "interval" => self.interval(place),
-            "timestamp" | "date" if matches!(self.tokens.peek_at(1), Some(Token::SingleQuotedString(_))) => {
-                self.tokens.take();
-                let text = self.text("an instant in single quotes")?;
-                constant(Kind::Literal(duration::instant(&text, place)?))
-            }
-            "current_timestamp" | "current_date" => self.call(&lower, place),
-            "select" => {
-                Err(self.tokens.unexpected("a value or a name").hint("put a subquery in parentheses"))
-            }
-            reserved if is_reserved(reserved) => {
-                Err(self.tokens.unexpected("a value, a name or a condition"))
-            }
-            _ if self.tokens.peek_at(1) == Some(&Token::LParen) => self.call(&lower, place),
-            _ => self.name(place),
-        }
-    }
-
-    fn interval(&mut self, place: Place) -> Parsed<Syntax> {
-        self.tokens.expect_word("interval")?;
-        let negative = self.tokens.take_token(&Token::Minus);
-        let amount = match self.tokens.take() {
-            Some(Token::SingleQuotedString(text) | Token::Number(text, _)) => text,
-            _ => return Err(Trouble::at(place, "INTERVAL needs an amount").hint("INTERVAL '24 hours'")),
-        };
-        let span = match self.tokens.peek() {
-            Some(Token::Word(Word { value, quote_style: None, .. })) if duration::is_unit(value) => {
-                let unit = value.clone();
-                self.tokens.take();
-                duration::from_parts(&amount, &unit, place)?
-            }
-            _ => duration::from_text(&amount, place)?,
-        };
-        let span = if negative { span.times(-1) } else { span };
-        Ok(Syntax { kind: Kind::Duration(span), place })
-    }
-
-    fn case(&mut self, place: Place) -> Parsed<Syntax> {
-        self.tokens.expect_word("case")?;
-        let operand = if self.tokens.is_word("when") { None } else { Some(boxed(self.expression()?)) };
-        let mut branches = Vec::new();
-        while self.tokens.take_word("when") {
-            let condition = self.expression()?;
-            self.tokens.expect_word("then")?;
-            branches.push((condition, self.expression()?));
-        }
-        if branches.is_empty() {
-            return Err(self.tokens.unexpected("WHEN"));
-        }
-        let otherwise = if self.tokens.take_word("else") { Some(boxed(self.expression()?)) } else { None };
-        self.tokens.expect_word("end")?;
-        Ok(Syntax { kind: Kind::Case { operand, branches, otherwise }, place })
-    }
-
-    /// `a`, `a.b`.
-    fn name(&mut self, place: Place) -> Parsed<Syntax> {
-        let mut parts = Vec::new();
-        let mut quoted = false;
-        loop {
-            let Some(Token::Word(word)) = self.tokens.peek() else {
-                return Err(self.tokens.unexpected("a name"));
-            };
-            quoted = word.quote_style.is_some();
-            parts.push(word.value.clone());
-            self.tokens.take();
-            if !self.tokens.take_token(&Token::Period) {
-                break;
-            }
-        }
-        if parts.len() > 2 {
-            return Err(Trouble::at(place, format!("{} has too many parts", parts.join("."))).hint(
-                "a name is a column or table.column; a value inside an object cannot be named: send it as a \
-                 property of its own",
-            ));
-        }
-        Ok(Syntax { kind: Kind::Name { parts, quoted }, place })
-    }
-
-    fn call(&mut self, name: &str, place: Place) -> Parsed<Syntax> {
-        self.tokens.take();
-        let mut call = Call { name: name.to_owned(), distinct: false, arguments: Vec::new(), order: None };
-        if self.tokens.take_token(&Token::LParen) {
-            call.distinct = self.tokens.take_word("distinct");
-            if self.tokens.peek() == Some(&Token::Mul) {
-                let star = Syntax { kind: Kind::Star, place: self.tokens.place() };
-                self.tokens.take();
-                call.arguments.push(star);
-            } else if self.tokens.peek() != Some(&Token::RParen) {
-                call.arguments = self.deeper(Self::list)?;
-            }
-            call.order = self.order()?;
-            self.tokens.expect_token(&Token::RParen)?;
-        }
-        if self.tokens.is_word("over") || self.tokens.is_word("filter") {
-            let trouble = self.tokens.unexpected("an operator");
-            return Err(if self.tokens.is_word("filter") {
-                trouble.hint("put the condition into the subquery's WHERE")
-            } else {
-                trouble
-            });
-        }
-        Ok(Syntax { kind: Kind::Call(call), place })
-    }
-
-    /// `ORDER BY x [ASC|DESC]`, where it stands.
-    fn order(&mut self) -> Parsed<Option<Order>> {
-        if !(self.tokens.is_word("order") && self.tokens.is_word_at(1, "by")) {
-            return Ok(None);
-        }
-        self.tokens.take();
-        self.tokens.take();
-        let by = boxed(self.deeper(Self::sum)?);
-        let descending = self.tokens.take_word("desc");
-        if !descending {
-            self.tokens.take_word("asc");
-        }
-        Ok(Some(Order { by, descending }))
-    }
-
-    /// `SELECT … FROM …`.
-    pub(super) fn query(&mut self) -> Parsed<Query> {
-        let place = self.tokens.place();
-        self.tokens.expect_word("select")?;
-        self.tokens.take_word("distinct");
-        let mut items = Vec::new();
-        loop {
-            let item = self.tokens.place();
-            if self.tokens.take_token(&Token::Mul) {
-                items.push(Syntax { kind: Kind::Star, place: item });
-            } else {
-                items.push(self.expression()?);
-                if self.tokens.take_word("as") {
-                    self.name(item)?;
-                }
-            }
-            if !self.tokens.take_token(&Token::Comma) {
-                break;
-            }
-        }
-        self.tokens.expect_word("from")?;
-        let (table, table_place, alias) = self.table()?;
-        let filter = if self.tokens.take_word("where") { Some(self.expression()?) } else { None };
-        let mut group = Vec::new();
-        if self.tokens.take_word("group") {
-            self.tokens.expect_word("by")?;
-            group = self.list()?;
-        }
-        let having = if self.tokens.take_word("having") { Some(self.expression()?) } else { None };
-        let order = self.order()?;
-        let limit = self.limit()?;
-        Ok(Query { items, table, table_place, alias, filter, group, having, order, limit, place })
-    }
-
-    fn table(&mut self) -> Parsed<(String, Place, Option<String>)> {
-        let place = self.tokens.place();
-        let Some(Token::Word(word)) = self.tokens.peek() else {
-            return Err(self.tokens.unexpected("a table").hint("events or customer_data"));
-        };
-        let table =
-            if word.quote_style.is_none() { word.value.to_ascii_lowercase() } else { word.value.clone() };
-        self.tokens.take();
-        let named = self.tokens.take_word("as");
-        let alias = match self.tokens.peek() {
-            Some(Token::Word(word))
-                if named || word.quote_style.is_some() || !is_reserved(&word.value.to_ascii_lowercase()) =>
-            {
-                let alias = word.value.to_ascii_lowercase();
-                self.tokens.take();
-                Some(alias)
-            }
-            _ => None,
-        };
-        if self.tokens.peek() == Some(&Token::Comma) {
-            return Err(self.tokens.unexpected("WHERE").hint(
-                "a join cannot be kept live: use EXISTS (SELECT 1 FROM events e WHERE …), or a scheduled refresh",
-            ));
-        }
-        Ok((table, place, alias))
-    }
-
-    /// `LIMIT 1`; any other number is refused.
-    fn limit(&mut self) -> Parsed<Option<Place>> {
-        let place = self.tokens.place();
-        let refused = self.tokens.unexpected("the end of the query");
-        if !self.tokens.take_word("limit") {
-            return Ok(None);
-        }
-        match self.tokens.take() {
-            Some(Token::Number(one, _)) if one == "1" => Ok(Some(place)),
-            _ => Err(refused),
-        }
     }
 
     /// A text in single quotes.

@@ -73,14 +73,12 @@ impl Trouble {
     }
 
     pub(super) fn in_text(self, text: &str) -> Refusal {
-        let Place { line, column } = self.place;
-        let source_line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        Refusal {
-            line: line.max(1),
-            column: column.max(1),
-            message: self.message,
-            hint: self.hint,
-            source_line: source_line.to_owned(),
-        }
+        // What is missing at the end is shown after the last line.
+        let last = text.lines().count().max(1);
+        let line = self.place.line.clamp(1, last);
+        let source_line = text.lines().nth(line - 1).unwrap_or_default();
+        let end = source_line.chars().count() + 1;
+        let column = if self.place.line > last { end } else { self.place.column.clamp(1, end) };
+        Refusal { line, column, message: self.message, hint: self.hint, source_line: source_line.to_owned() }
     }
 }

@@ -12,6 +12,9 @@ use super::value_of::{self, MICRO};
 use crate::time::{Span, Timestamp};
 use crate::value::Value;
 
+/// Takes a row that is in, and until when it is.
+pub(super) type Visit<'v, 'a, R> = dyn FnMut(&Frame<'_, 'a, R>, Timestamp) -> ControlFlow<()> + 'v;
+
 /// The rows a set's time bounds leave, and how the bounds move.
 struct Window<'a, R> {
     inside: &'a [R],
@@ -23,6 +26,8 @@ struct Window<'a, R> {
     enters_after: Span,
     /// Until when the bounds themselves hold.
     horizon: Timestamp,
+    /// Until when bounds that only move forward leave the rows inside alone.
+    stays_until: Timestamp,
 }
 
 /// Bounds of one side, each as the outermost instant still inside.
@@ -30,6 +35,8 @@ struct Window<'a, R> {
 struct Side {
     fixed: Option<Timestamp>,
     moving: Option<Timestamp>,
+    /// When a lower bound that only moves forward moves next.
+    steps_at: Option<Timestamp>,
 }
 
 impl<'a, S: Subject> Scene<'a, S> {
@@ -58,7 +65,7 @@ impl<'a, S: Subject> Scene<'a, S> {
         set: &'a Set,
         frame: Outer<'_, 'a, S::Row>,
         newest_first: bool,
-        visit: &mut dyn FnMut(&Frame<'_, 'a, S::Row>, Timestamp) -> ControlFlow<()>,
+        visit: &mut Visit<'_, 'a, S::Row>,
     ) -> Timestamp {
         let window = self.window(set, frame);
         let mut horizon = window.horizon;
@@ -73,7 +80,7 @@ impl<'a, S: Subject> Scene<'a, S> {
                 return ControlFlow::Continue(());
             }
             let frame = Frame { level: set.level, row, outer: frame };
-            let mut until = window.horizon;
+            let mut until = window.horizon.min(window.stays_until);
             for part in &set.rest {
                 let truth = self.truth(part, Some(&frame));
                 if truth.value != Some(true) {
@@ -103,6 +110,7 @@ impl<'a, S: Subject> Scene<'a, S> {
             leaves_after: None,
             enters_after: Span::ZERO,
             horizon,
+            stays_until: Timestamp::MAX,
         };
         let mut horizon = Timestamp::MAX;
         let Some(lower) = self.side(&set.lower, frame, true, &mut horizon) else { return empty(horizon) };
@@ -128,6 +136,7 @@ impl<'a, S: Subject> Scene<'a, S> {
             leaves_after: lower.moving.map(|from| self.now - from),
             enters_after: upper.moving.map_or(Span::ZERO, |to| self.now - to),
             horizon,
+            stays_until: lower.steps_at.unwrap_or(Timestamp::MAX),
         }
     }
 
@@ -143,7 +152,13 @@ impl<'a, S: Subject> Scene<'a, S> {
         let mut side = Side::default();
         for bound in bounds {
             let scalar = self.scalar(&bound.instant, frame);
-            *horizon = (*horizon).min(scalar.horizon);
+            if lower && bound.forward_only {
+                // What is outside such a bound never comes in again.
+                let held = side.steps_at.unwrap_or(Timestamp::MAX);
+                side.steps_at = Some(held.min(scalar.horizon));
+            } else {
+                *horizon = (*horizon).min(scalar.horizon);
+            }
             let instant = scalar.value.as_time()?;
             let step = Span::from_micros(if lower { 1 } else { -1 });
             let instant = if bound.inclusive { instant } else { instant + step };
@@ -248,7 +263,7 @@ impl<'a> Fold<'a> {
             Function::Sum | Function::Average if self.count == 0 => Cow::Owned(Value::Null),
             Function::Sum => Cow::Owned(value_of::from_millionths(self.total)),
             #[expect(clippy::cast_precision_loss, reason = "a mean is a double, as in SQL")]
-            Function::Average => Cow::Owned(Value::Float(self.total as f64 / MICRO / self.count as f64)),
+            Function::Average => Cow::Owned(Value::Float(self.total as f64 / (MICRO * self.count as f64))),
             _ => self.held.unwrap_or(Cow::Owned(Value::Null)),
         }
     }

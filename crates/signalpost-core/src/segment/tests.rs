@@ -1,5 +1,8 @@
 //! Segments by what they say: texts and timelines in, members and horizons out.
 
+mod brute;
+mod data;
 mod evaluation;
-mod timeline;
+mod laws;
 mod texts;
+mod timeline;

@@ -40,10 +40,20 @@ pub(super) struct Timeline {
     segments: Vec<String>,
 }
 
+#[derive(Clone)]
 pub(super) struct AsOf {
     rows: Vec<Event>,
+    all: Vec<Event>,
     attributes: BTreeMap<String, Value>,
     segments: Vec<String>,
+}
+
+impl AsOf {
+    /// The same profile with fewer rows; what is known of types stays.
+    pub(super) fn keeping(&self, keep: impl Fn(&Event) -> bool) -> Self {
+        let rows = self.rows.iter().filter(|row| keep(row)).cloned().collect();
+        Self { rows, ..self.clone() }
+    }
 }
 
 impl Subject for AsOf {
@@ -52,7 +62,7 @@ impl Subject for AsOf {
         &self.rows
     }
     fn summary(&self, event_type: &str) -> Option<Summary> {
-        let mut of_type = self.rows.iter().filter(|row| row.kind == event_type);
+        let mut of_type = self.all.iter().filter(|row| row.kind == event_type);
         let first = of_type.next()?.timestamp;
         let mut summary = Summary { count: 1, first, last: first };
         for row in of_type {
@@ -111,11 +121,14 @@ impl Timeline {
                 timestamp: *timestamp,
                 sequence: sequence as u64,
                 kind: kind.clone(),
-                values: columns.names().map(|name| properties.get(name).cloned().unwrap_or_default()).collect(),
+                values: columns
+                    .names()
+                    .map(|name| properties.get(name).cloned().unwrap_or_default())
+                    .collect(),
             })
             .collect();
         rows.sort_by_key(|row| (row.timestamp, row.sequence));
-        AsOf { rows, attributes: self.attributes.clone(), segments: self.segments.clone() }
+        AsOf { all: rows.clone(), rows, attributes: self.attributes.clone(), segments: self.segments.clone() }
     }
 }
 

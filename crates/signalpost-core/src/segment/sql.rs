@@ -1,0 +1,331 @@
+//! The SQL that gives a segment's members over the lake, at `now()`.
+//!
+//! In: a definition. Out: one statement in DataFusion's dialect over
+//! `events(profile_id, customer_id, event_type, timestamp, product_id,
+//! log_offset, property…)`, `customer_data(profile_id, customer_id, trait…)`
+//! and, for `in_segment`, `memberships(profile_id, segment, change, at)`,
+//! giving distinct `profile_id, customer_id`.
+//!
+//! Every event set becomes a grouped derived table joined on `profile_id`, so
+//! that it may stand under OR, NOT and CASE; only a set that looks at the
+//! event around it stays a correlated subquery.
+
+use super::Definition;
+use super::duration;
+use super::print::{known, literal, quoted, type_name};
+use super::tree::{Aggregate, CastTo, Expression, Function, Operator};
+use crate::time::Span;
+use crate::value::Value;
+
+impl Definition {
+    /// The statement whose rows are the members at `now()`.
+    ///
+    /// It speaks of `profile_id`, so that people not yet known count too; sums
+    /// are decimals of six places and divisions are of doubles, as live.
+    pub fn to_sql(&self) -> String {
+        let mut writer = Writer::default();
+        let mut select = Select::new("c");
+        let condition = writer.expression(&self.predicate, &mut select, &mut Vec::new());
+        let joins = select.joins.concat();
+        format!(
+            "SELECT DISTINCT c.\"profile_id\", c.\"customer_id\" FROM customer_data c{joins} WHERE {condition}"
+        )
+    }
+}
+
+/// Gives out names of derived tables.
+#[derive(Default)]
+struct Writer {
+    tables: usize,
+}
+
+/// A SELECT being written: the row it is about and what is joined to it.
+struct Select {
+    /// The table its rows come from.
+    row: String,
+    /// The table of the profile's attributes; `None` until one is asked for.
+    profile: Option<String>,
+    joins: Vec<String>,
+}
+
+impl Select {
+    fn new(row: &str) -> Self {
+        Self { row: row.to_owned(), profile: Some(row.to_owned()), joins: Vec::new() }
+    }
+
+    fn of_events(row: &str) -> Self {
+        Self { row: row.to_owned(), profile: None, joins: Vec::new() }
+    }
+}
+
+/// Tables of the events in sight, outermost first.
+type Events = Vec<String>;
+
+fn identifier(name: &str) -> String {
+    quoted(name, '"')
+}
+
+impl Writer {
+    fn table(&mut self, letter: char) -> String {
+        self.tables += 1;
+        format!("{letter}{}", self.tables)
+    }
+
+    fn expression(&mut self, part: &Expression, select: &mut Select, events: &mut Events) -> String {
+        match part {
+            Expression::Literal(value) => constant(value),
+            Expression::Now => "now()".to_owned(),
+            Expression::Today => "CAST(current_date() AS TIMESTAMP)".to_owned(),
+            Expression::Attribute(name) => format!("{}.{}", self.profile(select), identifier(name)),
+            Expression::Column { name, depth } => {
+                let level = events.len().checked_sub(usize::from(*depth) + 1);
+                let table = level.and_then(|level| events.get(level)).map_or("e", |table| table);
+                format!("{table}.{}", identifier(name))
+            }
+            Expression::InSegment(name) => self.in_segment(name, select),
+            Expression::Shift(instant, span) => {
+                let instant = self.expression(instant, select, events);
+                let sign = if span.as_micros() < 0 { '-' } else { '+' };
+                let length = Span::from_micros(span.as_micros().saturating_abs());
+                format!("({instant} {sign} INTERVAL '{}')", duration::print(length))
+            }
+            Expression::Not(inner) => format!("(NOT {})", self.expression(inner, select, events)),
+            Expression::And(parts) => self.joined(parts, " AND ", select, events),
+            Expression::Or(parts) => self.joined(parts, " OR ", select, events),
+            Expression::Compare(comparison, left, right) => {
+                let left = self.expression(left, select, events);
+                let right = self.expression(right, select, events);
+                format!("({left} {} {right})", comparison.symbol())
+            }
+            Expression::Arithmetic(operator, left, right) => {
+                let left = self.expression(left, select, events);
+                let right = self.expression(right, select, events);
+                match operator {
+                    Operator::Divide => {
+                        format!("(CAST({left} AS DOUBLE) / NULLIF(CAST({right} AS DOUBLE), 0))")
+                    }
+                    _ => format!("({left} {} {right})", operator.symbol()),
+                }
+            }
+            Expression::Exists(filter) => self.exists(filter, select, events),
+            Expression::Aggregate(aggregate) => self.aggregate(aggregate, select, events),
+            other => self.longer(other, select, events),
+        }
+    }
+
+    fn longer(&mut self, part: &Expression, select: &mut Select, events: &mut Events) -> String {
+        let not = |negated: bool| if negated { " NOT" } else { "" };
+        match part {
+            Expression::Between { value, low, high, negated } => {
+                let value = self.expression(value, select, events);
+                let low = self.expression(low, select, events);
+                let high = self.expression(high, select, events);
+                format!("({value}{} BETWEEN {low} AND {high})", not(*negated))
+            }
+            Expression::In { value, list, negated } => {
+                let value = self.expression(value, select, events);
+                let list = self.joined(list, ", ", select, events);
+                format!("({value}{} IN {list})", not(*negated))
+            }
+            Expression::Like { value, pattern, negated, any_case } => {
+                let value = self.expression(value, select, events);
+                let like = if *any_case { "ILIKE" } else { "LIKE" };
+                format!("({value}{} {like} {})", not(*negated), quoted(pattern, '\''))
+            }
+            Expression::Is { value, what, negated } => {
+                format!("({} IS{} {})", self.expression(value, select, events), not(*negated), known(*what))
+            }
+            Expression::Coalesce(parts) => format!("coalesce{}", self.joined(parts, ", ", select, events)),
+            Expression::Case { branches, otherwise } => {
+                let mut text = String::from("(CASE");
+                for (condition, value) in branches {
+                    let condition = self.expression(condition, select, events);
+                    let value = self.expression(value, select, events);
+                    text.push_str(&format!(" WHEN {condition} THEN {value}"));
+                }
+                if let Some(otherwise) = otherwise {
+                    text.push_str(&format!(" ELSE {}", self.expression(otherwise, select, events)));
+                }
+                text.push_str(" END)");
+                text
+            }
+            Expression::Lower(text) => format!("lower({})", self.expression(text, select, events)),
+            Expression::Upper(text) => format!("upper({})", self.expression(text, select, events)),
+            Expression::Cast(value, CastTo::Date) => {
+                let value = self.expression(value, select, events);
+                format!("CAST(CAST({value} AS DATE) AS TIMESTAMP)")
+            }
+            Expression::Cast(value, to) => {
+                format!("CAST({} AS {})", self.expression(value, select, events), type_name(*to))
+            }
+            // The others are met in `expression`.
+            _ => "NULL".to_owned(),
+        }
+    }
+
+    fn joined(
+        &mut self,
+        parts: &[Expression],
+        between: &str,
+        select: &mut Select,
+        events: &mut Events,
+    ) -> String {
+        let parts: Vec<String> = parts.iter().map(|part| self.expression(part, select, events)).collect();
+        format!("({})", parts.join(between))
+    }
+
+    /// The table of the profile's attributes, joined when it is first needed.
+    fn profile(&mut self, select: &mut Select) -> String {
+        if let Some(profile) = &select.profile {
+            return profile.clone();
+        }
+        let table = self.table('c');
+        select.joins.push(format!(
+            " LEFT JOIN customer_data {table} ON {table}.\"profile_id\" = {}.\"profile_id\"",
+            select.row
+        ));
+        select.profile = Some(table.clone());
+        table
+    }
+
+    fn in_segment(&mut self, name: &str, select: &mut Select) -> String {
+        let table = self.table('m');
+        select.joins.push(format!(
+            " LEFT JOIN (SELECT \"profile_id\", last_value(\"change\" ORDER BY \"at\", \"sequence\") AS v FROM \
+             memberships WHERE \"segment\" = {} AND \"at\" <= now() GROUP BY \"profile_id\") {table} ON \
+             {table}.\"profile_id\" = {}.\"profile_id\"",
+            quoted(name, '\''),
+            select.row
+        ));
+        format!("coalesce({table}.v = 'entered', FALSE)")
+    }
+
+    fn exists(&mut self, filter: &Expression, select: &mut Select, events: &mut Events) -> String {
+        let set = EventSet { filter, argument: None };
+        if set.looks_outward() {
+            let (from, _) = self.source(&set, events, Some(&select.row));
+            return format!("EXISTS (SELECT 1 {from})");
+        }
+        let (from, row) = self.source(&set, events, None);
+        let table = self.join(&format!("count(*) AS v {from}"), &row, select);
+        format!("({table}.v IS NOT NULL)")
+    }
+
+    fn aggregate(&mut self, aggregate: &Aggregate, select: &mut Select, events: &mut Events) -> String {
+        let set = EventSet { filter: &aggregate.filter, argument: aggregate.argument.as_ref() };
+        let counts = matches!(aggregate.function, Function::Count | Function::CountDistinct);
+        if set.looks_outward() {
+            let outer = select.row.clone();
+            let (value, from, _) = self.value(aggregate, &set, events, Some(&outer));
+            return format!("(SELECT {value} {from})");
+        }
+        let (value, from, row) = self.value(aggregate, &set, events, None);
+        let table = self.join(&format!("{value} AS v {from}"), &row, select);
+        if counts { format!("coalesce({table}.v, 0)") } else { format!("{table}.v") }
+    }
+
+    /// Joins a derived table of one row a profile and gives its name.
+    fn join(&mut self, value_and_from: &str, row: &str, select: &mut Select) -> String {
+        let table = self.table('s');
+        select.joins.push(format!(
+            " LEFT JOIN (SELECT {row}.\"profile_id\" AS \"profile_id\", {value_and_from} GROUP BY \
+             {row}.\"profile_id\") {table} ON {table}.\"profile_id\" = {}.\"profile_id\"",
+            select.row
+        ));
+        table
+    }
+
+    /// `FROM events … WHERE …` of a set, and the name of its row.
+    fn source(&mut self, set: &EventSet<'_>, events: &mut Events, outer: Option<&str>) -> (String, String) {
+        let row = self.table('e');
+        let mut select = Select::of_events(&row);
+        events.push(row.clone());
+        let from = self.write_source(set, &mut select, events, outer);
+        events.pop();
+        (from, row)
+    }
+
+    fn write_source(
+        &mut self,
+        set: &EventSet<'_>,
+        select: &mut Select,
+        events: &mut Events,
+        outer: Option<&str>,
+    ) -> String {
+        let row = select.row.clone();
+        let mut conditions = Vec::new();
+        if let Some(outer) = outer {
+            conditions.push(format!("{row}.\"profile_id\" = {outer}.\"profile_id\""));
+        }
+        conditions.push(format!("{row}.\"timestamp\" <= now()"));
+        for part in set.filter.conjuncts() {
+            conditions.push(self.expression(part, select, events));
+        }
+        format!("FROM events {row}{} WHERE {}", select.joins.concat(), conditions.join(" AND "))
+    }
+
+    /// An aggregate's value, its FROM and its row's name.
+    fn value(
+        &mut self,
+        aggregate: &Aggregate,
+        set: &EventSet<'_>,
+        events: &mut Events,
+        outer: Option<&str>,
+    ) -> (String, String, String) {
+        let row = self.table('e');
+        let mut select = Select::of_events(&row);
+        events.push(row.clone());
+        let argument = set.argument.map(|argument| self.expression(argument, &mut select, events));
+        let from = self.write_source(set, &mut select, events, outer);
+        events.pop();
+        let Some(x) = argument else { return ("count(*)".to_owned(), from, row) };
+        let sum = format!("sum(CAST({x} AS DECIMAL(38, 6)))");
+        // Events of one instant stand in the order they were accepted in.
+        let order = format!("ORDER BY {row}.\"timestamp\", {row}.\"log_offset\"");
+        let value = match aggregate.function {
+            Function::Count => format!("count({x})"),
+            Function::CountDistinct => format!("count(DISTINCT {x})"),
+            Function::Sum => format!("CAST({sum} AS DOUBLE)"),
+            Function::Average => format!("CAST({sum} * 1000000 AS DOUBLE) / (count({x}) * 1000000)"),
+            Function::Minimum => format!("min({x})"),
+            Function::Maximum => format!("max({x})"),
+            Function::First => format!("first_value({x} {order})"),
+            Function::Last => format!("last_value({x} {order})"),
+        };
+        (value, from, row)
+    }
+}
+
+/// A set of events as the tree has it.
+struct EventSet<'a> {
+    filter: &'a Expression,
+    argument: Option<&'a Expression>,
+}
+
+impl EventSet<'_> {
+    /// Whether it reads an event of a set around it.
+    fn looks_outward(&self) -> bool {
+        escapes(self.filter, 0) || self.argument.is_some_and(|argument| escapes(argument, 0))
+    }
+}
+
+/// Whether a column lies more than `level` sets outward.
+fn escapes(part: &Expression, level: u8) -> bool {
+    if let Expression::Column { depth, .. } = part {
+        return *depth > level;
+    }
+    let mut found = false;
+    part.each_part(&mut |inner, in_set| {
+        found = found || escapes(inner, level.saturating_add(u8::from(in_set)));
+    });
+    found
+}
+
+fn constant(value: &Value) -> String {
+    match value {
+        // DataFusion reads a plain decimal as a double too; the cast says so
+        // for whole values and exponents alike.
+        Value::Float(number) => format!("CAST({number:?} AS DOUBLE)"),
+        other => literal(other),
+    }
+}
