@@ -11,3 +11,5 @@ pub mod value;
 
 pub mod clean;
 pub mod event;
+
+pub mod campaign;
