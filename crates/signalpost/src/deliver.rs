@@ -2,5 +2,7 @@
 //! built-in inbox, and what became of it comes back.
 
 pub mod message;
+pub mod secret;
+pub mod webhook;
 pub mod rate;
 pub mod retry;
