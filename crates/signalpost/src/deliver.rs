@@ -4,5 +4,7 @@
 pub mod message;
 pub mod secret;
 pub mod webhook;
+pub mod smtp;
+pub mod inbox;
 pub mod rate;
 pub mod retry;
