@@ -11,6 +11,7 @@ pub mod message;
 pub mod outbox;
 pub mod rate;
 pub mod retry;
+pub mod secret;
 pub mod smtp;
 pub mod webhook;
 

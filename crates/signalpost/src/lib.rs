@@ -1,1 +1,3 @@
 //! What Signalpost *does*: the server, its clock, its disk and its network.
+
+pub mod deliver;
