@@ -36,6 +36,8 @@ pub use yardstick::bare_server;
 /// Files a client needs beside its connections: standard streams, the runtime's
 /// own, and room for a server in the same process to answer a few probes.
 const OTHER_OPEN_FILES: u64 = 64;
+/// How long answers are waited for after the last request was due.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Where the load goes.
 #[derive(Clone, Debug)]
@@ -102,15 +104,17 @@ pub enum Error {
     },
     /// Fewer files may be open than there are to be connections.
     #[error(
-        "{connections} connections need {needed} open files, but this process may open {allowed}: \
-         raise it with `ulimit -n {needed}`"
+        "{connections} connections need {needed} open files, but process {pid} may open {allowed}: \
+         start it after `ulimit -n {needed}`"
     )]
     OpenFiles {
+        /// The process, the client's or the server's.
+        pid: u32,
         /// Connections asked for.
         connections: usize,
         /// Files they need.
         needed: u64,
-        /// The soft limit of this process.
+        /// The soft limit of the process.
         allowed: u64,
     },
     /// The client's or the yardstick's thread or runtime could not be started,
@@ -156,10 +160,15 @@ impl Load {
         if let Some(rate) = self.rate.filter(|rate| !(0.001..=10_000_000.0).contains(rate)) {
             return wrong("rate", rate.to_string(), "0.001 to 10,000,000 requests a second");
         }
+        self.check_open_files(std::process::id())
+    }
+
+    /// Whether process `pid` may open as many files as this load has connections.
+    fn check_open_files(&self, pid: u32) -> Result<(), Error> {
         let needed = OTHER_OPEN_FILES.saturating_add(u64::try_from(self.connections).unwrap_or(u64::MAX));
-        match process::open_files_max() {
+        match process::open_files_max(pid) {
             Some(allowed) if allowed < needed => {
-                Err(Error::OpenFiles { connections: self.connections, needed, allowed })
+                Err(Error::OpenFiles { pid, connections: self.connections, needed, allowed })
             }
             _ => Ok(()),
         }
@@ -170,6 +179,11 @@ impl Load {
 ///
 /// The client runs on a thread of its own; dropping the future ends it.
 pub async fn run(target: &Target, load: &Load, clocks: Clocks) -> Result<Report, Error> {
+    run_waiting(target, load, clocks, GRACE).await
+}
+
+/// [`run`], waiting `grace` for answers after the last request was due.
+async fn run_waiting(target: &Target, load: &Load, clocks: Clocks, grace: Duration) -> Result<Report, Error> {
     const CLIENT: &str = "load client";
     target.check()?;
     load.check()?;
@@ -177,7 +191,7 @@ pub async fn run(target: &Target, load: &Load, clocks: Clocks) -> Result<Report,
     let (sender, report) = oneshot::channel();
     std::thread::Builder::new()
         .name("bench-client".to_owned())
-        .spawn(move || drive::client_thread(&target, &load, clocks, sender))
+        .spawn(move || drive::client_thread(&target, &load, clocks, grace, sender))
         .map_err(|source| Error::Start { what: CLIENT, source })?;
     report.await.map_err(|lost| Error::Start { what: CLIENT, source: io::Error::other(lost) })?
 }

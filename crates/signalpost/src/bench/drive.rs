@@ -17,8 +17,8 @@ use super::pace::{self, Schedule};
 use super::wire::Answer;
 use super::{Clocks, Error, Load, Report, Target, process};
 
-/// How long answers are waited for after the last request was due.
-const GRACE: Duration = Duration::from_secs(10);
+/// Connections opened at a time: fewer than the shortest backlog in use (128).
+const OPEN_AT_ONCE: usize = 64;
 /// The first and the longest pause before a lost connection is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(10);
 const REOPEN_PAUSE_MAX: Duration = Duration::from_millis(640);
@@ -29,13 +29,14 @@ pub(super) fn client_thread(
     target: &Target,
     load: &Load,
     clocks: Clocks,
+    grace: Duration,
     mut done: oneshot::Sender<Result<Report, Error>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let report = match runtime {
         Ok(runtime) => LocalSet::new().block_on(&runtime, async {
             tokio::select! {
-                report = measure(target, load, clocks) => Some(report),
+                report = measure(target, load, clocks, grace) => Some(report),
                 () = done.closed() => None,
             }
         }),
@@ -47,13 +48,8 @@ pub(super) fn client_thread(
     }
 }
 
-async fn measure(target: &Target, load: &Load, clocks: Clocks) -> Result<Report, Error> {
-    let mut connections = Vec::with_capacity(load.connections);
-    // One after the other: a server's backlog is shorter than this list.
-    for _ in 0..load.connections {
-        let connection = Connection::open(target.address).await;
-        connections.push(connection.map_err(|source| Error::Connect { address: target.address, source })?);
-    }
+async fn measure(target: &Target, load: &Load, clocks: Clocks, grace: Duration) -> Result<Report, Error> {
+    let connections = open_all(target.address, load.connections).await?;
     let begin = (clocks.instant)();
     let client = Rc::new(Client::new(target, load, clocks, begin));
     let mut tasks = JoinSet::new();
@@ -74,7 +70,7 @@ async fn measure(target: &Target, load: &Load, clocks: Clocks) -> Result<Report,
         }
         None
     };
-    let give_up = tokio::time::Instant::from_std(client.end + GRACE);
+    let give_up = tokio::time::Instant::from_std(client.end + grace);
     let in_time =
         tokio::time::timeout_at(give_up, async { while tasks.join_next().await.is_some() {} }).await;
     if in_time.is_err() {
@@ -83,6 +79,23 @@ async fn measure(target: &Target, load: &Load, clocks: Clocks) -> Result<Report,
     }
     drop(stop_pace);
     Ok(client.report())
+}
+
+async fn open_all(address: SocketAddr, count: usize) -> Result<Vec<Connection>, Error> {
+    let mut connections = Vec::with_capacity(count);
+    let mut opening = JoinSet::new();
+    while connections.len() < count {
+        while opening.len() < OPEN_AT_ONCE.min(count - connections.len()) {
+            opening.spawn_local(Connection::open(address));
+        }
+        let opened = match opening.join_next().await {
+            Some(Ok(opened)) => opened,
+            Some(Err(lost)) => Err(lost.into()),
+            None => Err(io::ErrorKind::Interrupted.into()),
+        };
+        connections.push(opened.map_err(|source| Error::Connect { address, source })?);
+    }
+    Ok(connections)
 }
 
 /// Sends as soon as the last request is answered.

@@ -35,9 +35,9 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kibibytes * 1_024)
 }
 
-/// How many files this process may have open (the soft limit).
-pub(super) fn open_files_max() -> Option<u64> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+/// How many files process `pid` may have open (the soft limit).
+pub(super) fn open_files_max(pid: u32) -> Option<u64> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     match line.split_ascii_whitespace().next()? {
         "unlimited" => None,

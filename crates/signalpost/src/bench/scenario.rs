@@ -83,7 +83,8 @@ const STEPS: [Step; 3] = [
 /// in a process of its own: this program, started again with the subcommand
 /// [`super::yardstick::SUBCOMMAND`].
 ///
-/// Takes about 18 × (1.25 × `seconds_each`) seconds. Needs 1,064 open files.
+/// Takes about 18 × (1.25 × `seconds_each`) seconds. This process and the
+/// server's must each be allowed 1,064 open files.
 pub async fn ratios(
     server: &Target,
     server_pid: u32,
@@ -111,6 +112,12 @@ pub async fn ratios_beside(
     clocks: Clocks,
 ) -> Result<Vec<Ratio>, Error> {
     let bare = Target { address: yardstick, path: "/api/events".to_owned(), key: String::new() };
+    // Told before the first minute is spent, not after.
+    for step in &STEPS {
+        let load = step.load(duration, 0);
+        load.check()?;
+        load.check_open_files(server_pid)?;
+    }
     let mut ratios = Vec::new();
     for step in &STEPS {
         let (mut ours, mut theirs) = (Figures::default(), Figures::default());

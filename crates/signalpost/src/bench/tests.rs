@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -21,7 +22,10 @@ use tokio::net::TcpListener;
 use super::body::{Customers, RequestWriter};
 use super::scenario::{Ratio, Wanted, ratios_beside};
 use super::wire::{Answer, read_reply};
-use super::{Clocks, Error, Load, Report, Target, bare_server, cpu_seconds, resident_bytes, run};
+use super::yardstick::Yardstick;
+use super::{
+    Clocks, Error, Load, Report, Target, bare_server, cpu_seconds, resident_bytes, run, run_waiting,
+};
 
 #[expect(clippy::disallowed_methods, reason = "the load client measures real time, tests included")]
 const CLOCKS: Clocks = Clocks { wall_micros: || 1_714_228_500_123_456, instant: Instant::now };
@@ -162,6 +166,48 @@ async fn a_connection_that_ends_is_opened_again() {
 }
 
 #[tokio::test]
+async fn what_is_never_answered_is_counted_with_the_time_it_waited() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mute = target(listener.local_addr().unwrap());
+    let grace = Duration::from_millis(200);
+    let closed = run_waiting(&mute, &load(100), CLOCKS, grace).await.unwrap();
+    assert_eq!((closed.requests, closed.unanswered, closed.latency.len()), (0, 8, 8));
+    // Of the hundred that were due, eight were sent and the others never could be.
+    let open = Load { rate: Some(1_000.0), ..load(100) };
+    let open = run_waiting(&mute, &open, CLOCKS, grace).await.unwrap();
+    assert_eq!((open.requests, open.unanswered, open.latency.len()), (0, 100, 100));
+    assert!(open.latency.min() >= 199_000 && open.latency.max() >= 299_000, "{open}");
+    assert!(!open.flawless());
+}
+
+#[tokio::test]
+async fn a_load_nobody_waits_for_ends() {
+    let server = bare_server().await.unwrap();
+    let answered = || server.counts.requests.load(Ordering::Relaxed);
+    let pause = |millis| tokio::time::sleep(Duration::from_millis(millis));
+    let (target, load) = (target(server.address), load(60_000));
+    tokio::select! {
+        report = run(&target, &load, CLOCKS) => panic!("{report:?}"),
+        () = pause(200) => assert!(answered() > 0),
+    }
+    pause(300).await;
+    let then = answered();
+    pause(200).await;
+    assert_eq!(answered(), then);
+}
+
+#[test]
+fn a_program_that_is_no_yardstick_is_told() {
+    let wrong = Yardstick::spawn(Path::new("/bin/echo")).unwrap_err();
+    let Error::Start { source, .. } = wrong else { panic!("{wrong}") };
+    let said = source.to_string();
+    assert!(
+        said.contains("expected an address, it printed \"bench-yardstick --listen 127.0.0.1:0"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn a_load_that_cannot_be_run_says_why() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = target(listener.local_addr().unwrap());
@@ -187,9 +233,9 @@ async fn ours_and_the_yardstick_are_measured_side_by_side() {
     let ratios =
         ratios_beside(&target(ours.address), pid, bare.address, pid, duration, CLOCKS).await.unwrap();
     assert_eq!(ratios.len(), 5);
-    for Ratio { name, ours, ratio, failures, .. } in &ratios {
-        // The same server on both sides: far from equal only if one is not measured.
-        assert!(*ours > 0.0 && (0.2..5.0).contains(&ratio.unwrap()), "{name}: {ours}, {ratio:?}");
+    for Ratio { name, ours, yardstick, ratio, failures, .. } in &ratios {
+        assert!(*ours > 0.0, "{name}");
+        assert_eq!(ours / yardstick.unwrap(), ratio.unwrap(), "{name}");
         assert_eq!(*failures, 0, "{name}");
     }
     assert!(ours.counts.requests.load(Ordering::Relaxed) > 0);
