@@ -21,13 +21,15 @@ use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::Error;
 
 /// The hidden subcommand that runs [`serve`].
 pub const SUBCOMMAND: &str = "bench-yardstick";
 
+/// Connections that may wait to be accepted; Linux caps it at its `somaxconn`.
+const BACKLOG: u32 = 4_096;
 const WHAT: &str = "yardstick";
 
 /// What a bare handler has answered so far.
@@ -146,7 +148,7 @@ fn serve_router(
     tell: &mut dyn FnMut(io::Result<SocketAddr>) -> io::Result<()>,
 ) -> io::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let listener = TcpListener::bind(listen).await?;
+        let listener = listen_deep(listen)?;
         tell(listener.local_addr())?;
         let listener = listener.tap_io(|stream| {
             // Without it an answer may wait for an acknowledgement; it still comes.
@@ -154,6 +156,15 @@ fn serve_router(
         });
         axum::serve(listener, app).await
     })
+}
+
+/// Listens with room for a whole load's connections to arrive at once. Past the
+/// backlog the system drops them, and each is tried again a second later.
+fn listen_deep(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A yardstick running as another process; ends with this value.
