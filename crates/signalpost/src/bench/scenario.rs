@@ -235,6 +235,11 @@ impl fmt::Display for Ratio {
         }
         if let (Some(wanted), Some(reached)) = (self.wanted, self.reached()) {
             write!(out, ", wanted {wanted}: {}", if reached { "reached" } else { "missed" })?;
+            let beyond =
+                matches!(wanted, Wanted::OursAtLeast(mark) if self.yardstick.is_some_and(|bare| bare < mark));
+            if !reached && beyond {
+                write!(out, " (the bare handler too: this machine is slower or busier than the mark's)")?;
+            }
         }
         if self.failures > 0 {
             write!(out, ", {} failures", self.failures)?;

@@ -253,6 +253,12 @@ fn a_mark_is_reached_only_without_failures() {
         failures: 0,
     };
     assert_eq!(ratio.reached(), Some(true));
+    assert_eq!(
+        ratio.to_string(),
+        "speed: ours 50.00, bare handler 100.00, ratio 0.50, wanted ratio at least 0.5: reached"
+    );
+    let beyond = Ratio { wanted: Some(Wanted::OursAtLeast(101.0)), ..ratio };
+    assert!(beyond.to_string().contains("missed (the bare handler too"), "{beyond}");
     assert_eq!(Ratio { failures: 1, ..ratio }.reached(), Some(false));
     assert_eq!(Ratio { wanted: Some(Wanted::OursAtLeast(51.0)), ..ratio }.reached(), Some(false));
     assert_eq!(Ratio { wanted: Some(Wanted::OursAtMost(51.0)), ..ratio }.reached(), Some(true));
