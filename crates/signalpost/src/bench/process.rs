@@ -1,0 +1,46 @@
+//! What Linux tells about a process under `/proc`; `None` where it tells
+//! nothing (no such process, another system).
+
+use std::fs;
+
+/// Clock ticks a second in `/proc`: 100 on every Linux (`USER_HZ`, proc(5)).
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// CPU seconds, user and system, used so far by process `pid` with all its
+/// threads, to a hundredth.
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
+    cpu_seconds_in(&format!("/proc/{pid}/stat"))
+}
+
+/// CPU seconds used so far by the calling thread.
+pub(super) fn thread_cpu_seconds() -> Option<f64> {
+    cpu_seconds_in("/proc/thread-self/stat")
+}
+
+fn cpu_seconds_in(path: &str) -> Option<f64> {
+    let stat = fs::read_to_string(path).ok()?;
+    // The second field is the command in brackets and may hold anything, so
+    // counting starts behind the last bracket: utime and stime are fields 14, 15.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_ascii_whitespace().skip(11).map(str::parse::<f64>);
+    let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
+    Some((user + system) / TICKS_A_SECOND)
+}
+
+/// Bytes of memory that process `pid` holds in RAM now.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1_024)
+}
+
+/// How many files process `pid` may have open (the soft limit).
+pub(super) fn open_files_max(pid: u32) -> Option<u64> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    match line.split_ascii_whitespace().next()? {
+        "unlimited" => None,
+        soft => soft.parse().ok(),
+    }
+}
