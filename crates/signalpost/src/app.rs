@@ -106,6 +106,7 @@ impl App {
         let catalog = Arc::new(RwLock::new(load_catalog(&documents)?));
         let model = Arc::new(Mutex::new(Model::new(signalpost_core::recommend::Settings::default())));
         let hub = Arc::new(Hub::default());
+        let inbox = Inbox::new(data.join("mail")).context("cannot open the inbox")?;
         let content = Arc::new(Content::new(
             Arc::clone(&store),
             Arc::clone(&documents),
@@ -113,11 +114,12 @@ impl App {
             Arc::clone(&model),
             clock.clone(),
             &settings,
+            inbox.clone(),
         ));
         let sources = load_sources(&documents)?;
         let program = load_program(&store)?;
         let app = Arc::new(Self {
-            inbox: Inbox::new(&data.join("mail")).context("cannot open the inbox")?,
+            inbox,
             settings,
             clock,
             log,

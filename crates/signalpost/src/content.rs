@@ -8,7 +8,6 @@ pub mod context;
 pub mod template;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::{Value as Json, json};
@@ -20,6 +19,7 @@ use signalpost_core::recommend::{Model, Request, Strategy};
 use crate::clock::Clock;
 use crate::deliver::DeliveryRecord;
 use crate::deliver::destination::Destination;
+use crate::deliver::inbox::Inbox;
 use crate::deliver::message::Message;
 use crate::deliver::outbox::{Compose, Composed};
 use crate::documents::{Documents, Kind};
@@ -62,7 +62,7 @@ pub struct Content {
     clock: Clock,
     public_url: String,
     shop_name: String,
-    mail: PathBuf,
+    inbox: Inbox,
     templates: Mutex<HashMap<(String, u32), Arc<MailTemplate>>>,
     destinations: Mutex<HashMap<String, Arc<Destination>>>,
 }
@@ -82,6 +82,7 @@ impl Content {
         model: Arc<Mutex<Model>>,
         clock: Clock,
         settings: &Settings,
+        inbox: Inbox,
     ) -> Self {
         Self {
             store,
@@ -91,7 +92,7 @@ impl Content {
             clock,
             public_url: settings.public_url(),
             shop_name: settings.shop_name.clone(),
-            mail: settings.data.join("mail"),
+            inbox,
             templates: Mutex::default(),
             destinations: Mutex::default(),
         }
@@ -188,7 +189,7 @@ impl Content {
             .get(Kind::Destination, name)
             .map_err(|error| error.to_string())?
             .ok_or_else(|| format!("there is no destination '{name}'"))?;
-        let destination = Arc::new(Destination::from_json(&document.json(), &self.mail)?);
+        let destination = Arc::new(Destination::from_json(&document.json(), &self.inbox)?);
         destinations.insert(name.to_owned(), Arc::clone(&destination));
         Ok(destination)
     }

@@ -1,3 +1,33 @@
 //! What Signalpost *does*: the server, its clock, its disk and its network.
+//!
+//! The path an event takes: `collect` → (core: clean) → `log` → `worker`
+//! (core: step) → `content` → `deliver`; beside it `history` (the lake) and
+//! `admin`. `serve` is the only module that knows them all.
 
+pub mod clock;
+pub mod settings;
+
+pub mod app;
+pub mod serve;
+
+pub mod collect;
+pub mod log;
+pub mod state;
+pub mod worker;
+pub mod partition;
+pub mod schedule;
+pub mod content;
 pub mod deliver;
+
+pub mod documents;
+pub mod define;
+pub mod history;
+pub mod hub;
+pub mod keys;
+pub mod problem;
+pub mod unsubscribe;
+pub mod admin;
+
+pub mod bench;
+pub mod cli;
+pub mod demo;

@@ -38,7 +38,7 @@ pub async fn put(State(app): State<Arc<App>>, Path(name): Path<String>, headers:
     auth::require(&app, &headers, "deliver:write")?;
     check_name(&name)?;
     let definition: Json = read(&body)?;
-    Destination::from_json(&definition, &app.settings.data.join("mail"))
+    Destination::from_json(&definition, &app.inbox)
         .map_err(|error| Problem::invalid("settings", error))?;
     let document = app.documents.put(Kind::Destination, &name, &definition, app.clock.now())?;
     app.content.forget_destination(&name);

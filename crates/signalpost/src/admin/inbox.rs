@@ -7,14 +7,28 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::{Value as Json, json};
+use signalpost_core::campaign::DeliveryId;
+use signalpost_core::time::Timestamp;
 
 use super::{Answer, ok};
 use crate::app::App;
+use crate::deliver::inbox::Stored;
 use crate::problem::Problem;
 use crate::serve::auth;
 
 fn failed(error: &impl ToString) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string())
+}
+
+/// The place a list goes on from: `<sent_at>_<id>`, as a message's `place` says.
+fn place(text: &str) -> Option<(Timestamp, DeliveryId)> {
+    let (at, id) = text.rsplit_once('_')?;
+    Some((Timestamp::parse(at)?, DeliveryId::parse(id)?))
+}
+
+fn stored(app: &App, id: &str) -> Result<Stored, Problem> {
+    let parsed = DeliveryId::parse(id).ok_or_else(|| Problem::not_found("message", id))?;
+    app.inbox.read(parsed).map_err(|error| failed(&error))?.ok_or_else(|| Problem::not_found("message", id))
 }
 
 /// Lists the messages, newest first.
@@ -25,13 +39,16 @@ fn failed(error: &impl ToString) -> Problem {
 pub async fn list(State(app): State<Arc<App>>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "deliver:read")?;
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(100).clamp(1, 1_000);
-    let before = query.get("before").map(String::as_str);
-    let messages: Vec<Json> = app
-        .inbox
-        .list(limit, before)
-        .map_err(|error| failed(&error))?
+    let before = query.get("before").and_then(|text| place(text));
+    let entries = tokio::task::spawn_blocking(move || app.inbox.list(limit, before)).await.map_err(|error| failed(&error))?;
+    let messages: Vec<Json> = entries
         .iter()
-        .map(|entry| json!({"id": entry.id, "to": entry.to, "subject": entry.subject, "campaign": entry.campaign, "sent_at": entry.sent_at}))
+        .map(|entry| {
+            json!({
+                "id": entry.id.to_string(), "to": entry.to, "subject": entry.subject, "campaign": entry.campaign,
+                "sent_at": entry.sent_at.to_string(), "place": format!("{}_{}", entry.sent_at, entry.id),
+            })
+        })
         .collect();
     Ok(ok(&json!({"messages": messages})))
 }
@@ -43,7 +60,7 @@ pub async fn list(State(app): State<Arc<App>>, Query(query): Query<HashMap<Strin
 #[utoipa::path(get, path = "/api/inbox/{id}", tag = "deliver", operation_id = "getMessage", params(("id" = String, Path)), responses((status = 200), (status = 404)))]
 pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "deliver:read")?;
-    let stored = app.inbox.read(&id).map_err(|error| failed(&error))?.ok_or_else(|| Problem::not_found("message", &id))?;
+    let stored = stored(&app, &id)?;
     let header = |name: &str| stored.headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
     Ok(ok(&json!({
         "id": id, "to": header("To"), "subject": header("Subject"), "campaign": header("X-Signalpost-Campaign"),
@@ -58,6 +75,6 @@ pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: H
 #[utoipa::path(get, path = "/api/inbox/{id}/eml", tag = "deliver", operation_id = "getEml", params(("id" = String, Path)), responses((status = 200), (status = 404)))]
 pub async fn eml(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "deliver:read")?;
-    let stored = app.inbox.read(&id).map_err(|error| failed(&error))?.ok_or_else(|| Problem::not_found("message", &id))?;
+    let stored = stored(&app, &id)?;
     Ok(([(header::CONTENT_TYPE, "message/rfc822")], stored.eml).into_response())
 }

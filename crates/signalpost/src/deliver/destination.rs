@@ -1,12 +1,12 @@
 //! A configured destination: one kind, its settings, and how to send with it.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::Value as Json;
+use signalpost_core::time::Timestamp;
 
 use super::inbox::Inbox;
 use super::message::{Message, Outcome};
+use super::rate::{self, Limiter};
 use super::smtp::{self, Smtp};
 use super::webhook::{self, Webhook};
 
@@ -14,7 +14,7 @@ use super::webhook::{self, Webhook};
 #[derive(Debug)]
 pub struct Destination {
     kind: Kind,
-    rate: Option<(f64, u32)>,
+    limiter: Option<Limiter>,
 }
 
 #[derive(Debug)]
@@ -33,40 +33,30 @@ enum Definition {
     Smtp(smtp::Settings),
 }
 
-/// Bounds every kind may have.
-#[derive(Debug, Default, Deserialize)]
-struct Bounds {
-    /// Messages a second at most.
-    rate_per_second: Option<f64>,
-    /// Messages at once after a pause.
-    burst: Option<u32>,
-}
-
 impl Destination {
-    /// Makes a destination of its definition. `mail` is the built-in inbox's folder.
+    /// Makes a destination of its definition: `kind`, its settings, and a
+    /// `rate` for any kind. `inbox` is the built-in one.
     ///
     /// # Errors
     /// What is wrong with the definition, naming the field.
-    pub fn from_json(definition: &Json, mail: &Path) -> Result<Self, String> {
+    pub fn from_json(definition: &Json, inbox: &Inbox) -> Result<Self, String> {
         let mut settings = definition.clone();
-        let mut bounds = serde_json::Map::new();
-        if let Some(object) = settings.as_object_mut() {
-            for name in ["rate_per_second", "burst"] {
-                if let Some(value) = object.shift_remove(name) {
-                    bounds.insert(name.into(), value);
-                }
+        let rate = settings.as_object_mut().and_then(|object| object.shift_remove("rate"));
+        let limiter = match rate {
+            None | Some(Json::Null) => None,
+            Some(rate) => {
+                let rate: rate::Settings = serde_json::from_value(rate).map_err(|error| format!("rate: {error}"))?;
+                Some(Limiter::new(rate).map_err(|error| error.to_string())?)
             }
-        }
-        let bounds: Bounds = serde_json::from_value(Json::Object(bounds)).map_err(|error| error.to_string())?;
+        };
         let kind = match serde_json::from_value(settings).map_err(|error| error.to_string())? {
-            Definition::Inbox {} => Kind::Inbox(Inbox::new(mail).map_err(|error| error.to_string())?),
+            Definition::Inbox {} => Kind::Inbox(inbox.clone()),
             Definition::Webhook(settings) => {
                 Kind::Webhook(Box::new(Webhook::new(settings).map_err(|error| error.to_string())?))
             }
             Definition::Smtp(settings) => Kind::Smtp(Box::new(Smtp::new(settings).map_err(|error| error.to_string())?)),
         };
-        let rate = bounds.rate_per_second.map(|rate| (rate, bounds.burst.unwrap_or(1)));
-        Ok(Self { kind, rate })
+        Ok(Self { kind, limiter })
     }
 
     /// Whether the other side can tell a repeat by the delivery's id, so that
@@ -78,23 +68,23 @@ impl Destination {
         }
     }
 
-    /// Messages a second and at once, when bounded.
-    pub fn rate(&self) -> Option<(f64, u32)> {
-        self.rate
+    /// A fresh limiter, when the destination has a rate.
+    pub fn limiter(&self) -> Option<Limiter> {
+        self.limiter.clone()
     }
 
     /// Makes one attempt.
-    pub async fn send(&self, message: &Message) -> Outcome {
+    pub async fn send(&self, message: &Message, now: Timestamp) -> Outcome {
         match &self.kind {
-            Kind::Inbox(inbox) => inbox.send(message),
-            Kind::Webhook(webhook) => webhook.send(message).await,
-            Kind::Smtp(smtp) => smtp.send(message).await,
+            Kind::Inbox(inbox) => inbox.send(message, now).await,
+            Kind::Webhook(webhook) => webhook.send(message, now).await,
+            Kind::Smtp(smtp) => smtp.send(message, now).await,
         }
     }
 }
 
 /// The fields of a definition that are never shown.
-const SECRETS: [&str; 3] = ["secret", "password", "headers"];
+const SECRETS: [&str; 4] = ["url", "secret", "password", "headers"];
 
 /// The definition as it is shown: secrets are blotted out.
 pub fn describe(definition: &Json) -> Json {

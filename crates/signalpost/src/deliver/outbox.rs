@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use signalpost_core::campaign::DeliveryId;
-use signalpost_core::time::{Span, Timestamp};
+use signalpost_core::time::Timestamp;
 
 use super::destination::Destination;
 use super::message::{Message, Outcome};
 use super::rate::Limiter;
 use super::{DeliveryAttempt, DeliveryRecord, Status, retry};
+use crate::app::App;
 use crate::clock::Clock;
 use crate::state::{self, Batch, Error, Store, Table};
 use crate::worker::{outbox_key, read_outbox_key};
@@ -51,10 +52,10 @@ pub struct Outbox<S, C> {
 }
 
 /// How a turn of the outbox went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turn {
-    /// Deliveries that came to an end or will be tried again, with their status.
-    pub done: Vec<(DeliveryId, Status)>,
+    /// Deliveries that came to an end or will be tried again.
+    pub done: Vec<DeliveryRecord>,
     /// The instant the next one is due, when it is known.
     pub next: Option<Timestamp>,
 }
@@ -137,15 +138,13 @@ impl<S: Store, C: Compose> Outbox<S, C> {
         let mut attempts: FuturesUnordered<_> = begun
             .into_iter()
             .map(|(at, record, composed)| async move {
-                let outcome = composed.destination.send(&composed.message).await;
+                let outcome = composed.destination.send(&composed.message, now).await;
                 (at, record, composed.destination.tells_repeats(), outcome)
             })
             .collect();
         let mut batch = Batch::default();
         while let Some((at, record, tells_repeats, outcome)) = attempts.next().await {
-            let id = record.delivery.id;
-            let status = self.end(at, record, tells_repeats, outcome, &mut batch);
-            turn.done.push((id, status));
+            turn.done.push(self.end(at, record, tells_repeats, outcome, &mut batch));
         }
         self.store.commit(batch)?;
         self.store.sync()?;
@@ -170,13 +169,12 @@ impl<S: Store, C: Compose> Outbox<S, C> {
                 record.next_attempt = None;
                 batch.delete(Table::Outbox, outbox_key(at, id));
                 batch.put(Table::Deliveries, id.0.to_be_bytes().to_vec(), state::encode(&record));
-                turn.done.push((id, Status::Dead));
+                turn.done.push(record);
                 return;
             }
         };
-        if let Some((rate, burst)) = composed.destination.rate() {
-            let limiter =
-                self.limiters.entry(composed.destination_name.clone()).or_insert_with(|| Limiter::new(rate, burst));
+        if let Some(fresh) = composed.destination.limiter() {
+            let limiter = self.limiters.entry(composed.destination_name.clone()).or_insert(fresh);
             if let Err(when) = limiter.take(now) {
                 // It waits at its new place, so that others are not held up behind it.
                 batch.delete(Table::Outbox, outbox_key(at, id));
@@ -201,7 +199,7 @@ impl<S: Store, C: Compose> Outbox<S, C> {
         tells_repeats: bool,
         outcome: Outcome,
         batch: &mut Batch,
-    ) -> Status {
+    ) -> DeliveryRecord {
         let id = record.delivery.id;
         let now = self.clock.now();
         let again = |record: &DeliveryRecord, after: Option<Duration>| {
@@ -231,9 +229,53 @@ impl<S: Store, C: Compose> Outbox<S, C> {
             batch.put(Table::Outbox, outbox_key(next, id), Vec::new());
         }
         batch.put(Table::Deliveries, id.0.to_be_bytes().to_vec(), state::encode(&record));
-        status
+        record
     }
 }
 
-/// How long the outbox sleeps when nothing is due: a new delivery wakes it.
-pub const IDLE: Span = Span::MILLISECOND.times(200);
+/// How long the outbox rests when nothing is due.
+const IDLE: Duration = Duration::from_millis(20);
+
+/// Starts the outbox of the running program.
+///
+/// # Errors
+/// When the store fails.
+pub fn start(app: &Arc<App>) -> anyhow::Result<()> {
+    let mut outbox = Outbox::new(Arc::clone(&app.store), Arc::clone(&app.content), app.clock.clone());
+    let recovered = outbox.recover()?;
+    if recovered > 0 {
+        tracing::warn!(recovered, "deliveries were under way when the program last stopped");
+    }
+    let weak = Arc::downgrade(app);
+    tokio::spawn(async move {
+        loop {
+            let Some(app) = weak.upgrade() else { return };
+            match outbox.turn().await {
+                Ok(turn) => {
+                    let busy = !turn.done.is_empty();
+                    turn.done.iter().for_each(|record| tell(&app, record));
+                    drop(app);
+                    if !busy {
+                        tokio::time::sleep(IDLE).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the outbox waits: it cannot record what it does");
+                    drop(app);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+fn tell(app: &App, record: &DeliveryRecord) {
+    app.hub.count_delivery(record.status.name());
+    if record.status == Status::Sent
+        && let Some(event_id) = &record.delivery.event_id
+    {
+        app.hub.note_delivery(event_id, crate::clock::instant());
+    }
+    app.hub.tell("delivery", &record.to_json());
+}

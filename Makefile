@@ -1,0 +1,42 @@
+# Two commands are enough: `make demo` and `make test`. Each installs what the
+# machine lacks (Debian packages, by apt) and says so.
+
+CARGO ?= cargo
+DEMO_ARGUMENTS ?=
+ifdef DATA
+DEMO_ARGUMENTS += --data-set $(DATA)
+endif
+
+.PHONY: demo build test test-rust test-web lint bench setup setup-test clean
+
+## Build, then play a shop through the whole path and leave the page up.
+demo: build
+	./target/release/signalpost demo $(DEMO_ARGUMENTS)
+
+build: setup
+	$(CARGO) build --release --locked --package signalpost
+
+## Everything that must hold before a change lands.
+test: setup-test lint test-rust test-web
+
+test-rust:
+	$(CARGO) test --release --locked --workspace
+
+test-web:
+	cd web && npm ci --no-audit --no-fund && npm run check && npm test
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+bench: build
+	./target/release/signalpost bench
+
+setup:
+	@./scripts/setup build
+
+setup-test: setup
+	@./scripts/setup test
+
+clean:
+	rm -rf target demo-data web/node_modules

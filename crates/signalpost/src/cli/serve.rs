@@ -1,0 +1,66 @@
+//! `signalpost serve`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::serve::listen::Listener;
+use crate::settings::Settings;
+
+/// What `serve` may be told.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The address and port to listen on [default: 127.0.0.1:8080].
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs everything until it is told to stop.
+///
+/// # Errors
+/// When the folder or the address cannot be used.
+pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result<ExitCode> {
+    if let Some(listen) = arguments.listen {
+        settings.listen = listen;
+    }
+    let listener = Listener::bind(&settings).await?;
+    settings.listen = listener.address()?;
+    let app = App::start(settings, Clock::system()).await?;
+    greet(&app);
+    listener.serve(crate::serve::router(Arc::clone(&app)), stopped()).await;
+    tracing::info!("stopping");
+    app.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn greet(app: &App) {
+    let url = app.settings.public_url();
+    println!("Signalpost {} listens on {url}, data in {}", env!("CARGO_PKG_VERSION"), app.settings.data.display());
+    if let Some((admin, write)) = &app.first_keys {
+        println!();
+        println!("Two keys were made. They are shown this once; only their hashes are kept.");
+        println!("  admin key  {admin}");
+        println!("  write key  {write}");
+        println!();
+        println!("Open the page, signed in: {url}/#key={admin}");
+    }
+}
+
+/// Completes when the process is asked to end.
+pub async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(interrupt.await),
+    }
+}

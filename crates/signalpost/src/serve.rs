@@ -1,0 +1,104 @@
+//! Serve: every route, and the server they stand behind. The only file that
+//! knows every step.
+
+pub mod auth;
+pub mod listen;
+pub mod operation;
+pub mod web;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::admin::{
+    campaigns, catalog, deliveries, destinations, inbox, keys, live, profiles, quarantine, segments, sources, sql, stats,
+    templates,
+};
+use crate::app::App;
+use crate::collect::{events, pixel};
+use crate::unsubscribe;
+
+/// The largest body of an administration request, in bytes.
+const ADMIN_BODY_BYTES_MAX: usize = 16 << 20;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Signalpost",
+    description = "Behavioural events in, personal mail out. Authenticate with `Authorization: Bearer KEY` or `X-Api-Key: KEY`. Errors are RFC 9457 problem documents."
+))]
+struct Api;
+
+fn documented() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(events::post_events))
+        .routes(routes!(pixel::pixel))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::put))
+        .routes(routes!(segments::list))
+        .routes(routes!(segments::check))
+        .routes(routes!(segments::preview))
+        .routes(routes!(segments::get, segments::put, segments::delete))
+        .routes(routes!(segments::members))
+        .routes(routes!(segments::history))
+        .routes(routes!(segments::versions))
+        .routes(routes!(segments::verify))
+        .routes(routes!(live::live))
+        .routes(routes!(profiles::find))
+        .routes(routes!(profiles::get))
+        .routes(routes!(profiles::segments))
+        .routes(routes!(profiles::explain))
+        .routes(routes!(profiles::consent))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::check))
+        .routes(routes!(templates::put))
+        .routes(routes!(templates::render))
+        .routes(routes!(catalog::list, catalog::put))
+        .routes(routes!(catalog::recommend))
+        .routes(routes!(destinations::list))
+        .routes(routes!(destinations::put))
+        .routes(routes!(campaigns::list))
+        .routes(routes!(campaigns::put, campaigns::delete))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::get))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(inbox::list))
+        .routes(routes!(inbox::get))
+        .routes(routes!(inbox::eml))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::replay))
+        .routes(routes!(quarantine::discard))
+        .routes(routes!(sql::run))
+        .routes(routes!(stats::stats))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(unsubscribe::page, unsubscribe::unsubscribe))
+        .routes(routes!(operation::healthz))
+        .routes(routes!(operation::readyz))
+        .routes(routes!(operation::metrics))
+}
+
+/// The description of the API, JSON.
+pub fn openapi() -> String {
+    documented().into_openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// Every route.
+pub fn router(app: Arc<App>) -> Router {
+    let (router, api) = documented().split_for_parts();
+    let document: Arc<str> = api.to_json().unwrap_or_default().into();
+    let openapi = move || {
+        let document = Arc::clone(&document);
+        async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document.to_string()) }
+    };
+    router
+        .route("/api/openapi.json", get(openapi))
+        .merge(web::routes())
+        .fallback(operation::not_found)
+        .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
+        .with_state(app)
+}
