@@ -3,8 +3,12 @@
 
 pub mod message;
 pub mod secret;
+
 pub mod webhook;
+
 pub mod smtp;
+
 pub mod inbox;
+
 pub mod rate;
 pub mod retry;

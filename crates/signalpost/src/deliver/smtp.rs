@@ -23,6 +23,7 @@ use super::secret::{MASK, Secret, shown};
 
 mod build;
 mod session;
+mod socket;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use lettre::transport::smtp::response::Severity;
 use tokio::net::TcpStream;
 
 use super::Tls;
+use super::socket::Socket;
 
 /// The end of a mail is given this many times the timeout of a command: servers
 /// scan and store before they answer (RFC 5321 §4.5.3.2.6: ten minutes).
@@ -101,7 +102,7 @@ async fn connect(access: &Access) -> Result<AsyncSmtpConnection, Failure> {
         Err(_) => return Err(failed(format!("no answer within {limit:?}"))),
     };
     socket.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
-    let greet = AsyncSmtpConnection::connect_with_transport(Box::new(socket), &access.hello);
+    let greet = AsyncSmtpConnection::connect_with_transport(Box::new(Socket::new(socket)), &access.hello);
     step(Stage::Session, limit, Box::pin(greet)).await
 }
 
