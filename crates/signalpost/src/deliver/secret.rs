@@ -23,10 +23,18 @@ impl Secret {
         &self.0
     }
 
-    /// Whether this is [`MASK`] sent back by a form that showed the settings:
-    /// the caller then keeps the secret it had.
+    /// Whether this is [`MASK`], sent back by a form that showed the settings
+    /// and meaning "as before".
     pub fn is_mask(&self) -> bool {
         self.0 == MASK
+    }
+
+    /// Takes the place of a mask: what the secret was before, if it was one.
+    pub fn or_before(self, before: Option<&Self>) -> Self {
+        match before {
+            Some(before) if self.is_mask() => before.clone(),
+            _ => self,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use super::secret::{MASK, Secret, shown};
 
 mod build;
 mod session;
+mod socket;
 
 #[cfg(test)]
 mod tests;
@@ -152,6 +153,22 @@ impl Settings {
         self.port.unwrap_or(if self.tls == Tls::Implicit { 465 } else { 587 })
     }
 
+    /// Puts the password of the settings `before` where these hold a mask: a form
+    /// may send back what [`Settings::describe`] showed it. Only for the same
+    /// server, secured no less; else the mask stays and [`Smtp::new`] asks for
+    /// the password.
+    #[must_use]
+    pub fn with_secrets_of(mut self, before: &Self) -> Self {
+        let same = self.host == before.host
+            && self.port() == before.port()
+            && self.tls == before.tls
+            && self.ca_file == before.ca_file;
+        if same {
+            self.password = self.password.map(|password| password.or_before(before.password.as_ref()));
+        }
+        self
+    }
+
     fn credentials(&self) -> Result<Option<Credentials>, Error> {
         let (username, password) = match (&self.username, &self.password) {
             (None, None) => return Ok(None),
@@ -161,6 +178,10 @@ impl Settings {
                 return Err(Error::Field { field: "username", problem });
             }
         };
+        if password.is_mask() {
+            let problem = "is masked; send it once more, as the server or its security is another";
+            return Err(Error::Field { field: "password", problem });
+        }
         let here = self.host == "localhost" || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
         if self.tls == Tls::None && !here {
             let problem = "would be sent in the open; set smtp.tls to \"required\" or \"implicit\"";

@@ -77,6 +77,9 @@ pub enum Error {
     /// An address in a private network.
     #[error("webhook.url points to the private address {0}; set allow_private_addresses if it is meant")]
     Private(std::net::IpAddr),
+    /// A mask where a secret belongs.
+    #[error("webhook.{0} is masked; send it in full once more, as the receiver is another")]
+    Masked(&'static str),
     /// The secret has no key in it.
     #[error(transparent)]
     Secret(#[from] sign::Error),
@@ -119,7 +122,32 @@ impl Settings {
         })
     }
 
+    /// Puts the secrets of the settings `before` where these hold a mask: a form
+    /// may send back what [`Settings::describe`] showed it.
+    ///
+    /// Only while the receiver's origin is the same. Otherwise someone who may
+    /// change settings but not read secrets could have them sent to himself; the
+    /// masks then stay and [`Webhook::new`] asks for the secrets.
+    #[must_use]
+    pub fn with_secrets_of(mut self, before: &Self) -> Self {
+        if self.describe().get("url") == before.describe().get("url") && self.url.reveal().ends_with(MASK) {
+            self.url = before.url.clone();
+        }
+        let origin = |settings: &Self| Url::parse(settings.url.reveal()).ok().map(|url| url.origin());
+        if origin(&self).is_none() || origin(&self) != origin(before) {
+            return self;
+        }
+        self.secret = self.secret.map(|secret| secret.or_before(before.secret.as_ref()));
+        for (name, value) in &mut self.headers {
+            *value = std::mem::take(value).or_before(before.headers.get(name));
+        }
+        self
+    }
+
     fn checked_url(&self) -> Result<Url, Error> {
+        if self.url.reveal().ends_with(MASK) {
+            return Err(Error::Masked("url"));
+        }
         let url = Url::parse(self.url.reveal()).map_err(|error| Error::Url(error.to_string()))?;
         match url.scheme() {
             "https" => {}
@@ -141,6 +169,9 @@ impl Settings {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let wrong = |problem| Error::Header { name: name.clone(), problem };
+            if value.is_mask() {
+                return Err(wrong("is masked; send its value once more"));
+            }
             let lower = name.to_ascii_lowercase();
             if OWN_HEADERS.contains(&lower.as_str()) || lower.starts_with("webhook-") {
                 return Err(wrong("is written by Signalpost; leave it out"));
@@ -174,6 +205,9 @@ impl Webhook {
         if settings.timeout_seconds == 0 || settings.timeout_seconds > TIMEOUT_SECONDS_MAX {
             return Err(Error::Timeout(settings.timeout_seconds));
         }
+        if settings.secret.as_ref().is_some_and(Secret::is_mask) {
+            return Err(Error::Masked("secret"));
+        }
         let signer = settings.secret.as_ref().map(sign::Signer::new).transpose()?;
         let timeout = Duration::from_secs(u64::from(settings.timeout_seconds));
         // No proxy from the environment: it would resolve names for us and undo
@@ -188,8 +222,15 @@ impl Webhook {
             client = client.dns_resolver(Arc::new(address::PublicOnly));
         }
         let client = client.build().map_err(|error| Error::Client(chain(&error)))?;
+        // Longest first: a whole value, then the token in it (`Bearer …`, `?key=…`).
         let mut secrets: Vec<Secret> = settings.headers.into_values().collect();
         secrets.extend(url.query().map(Secret::from));
+        let tokens: Vec<Secret> = secrets
+            .iter()
+            .filter_map(|all| all.reveal().rsplit([' ', '=', '&']).next().map(Secret::from))
+            .collect();
+        secrets.extend(tokens);
+        secrets.extend(url.query_pairs().map(|(_, value)| Secret::from(value.into_owned())));
         for secret in settings.secret.iter().flat_map(|all| all.reveal().split_whitespace()) {
             secrets.push(secret.into());
             secrets.push(secret.trim_start_matches(sign::PREFIX).into());

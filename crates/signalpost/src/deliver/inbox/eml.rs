@@ -1,4 +1,4 @@
-//! Reads mail that [`crate::deliver::smtp::build`] wrote. In: RFC 5322 bytes.
+//! Reads mail that [`crate::deliver::smtp::build()`] wrote. In: RFC 5322 bytes.
 //! Out: headers, HTML and text, decoded. Mail of others is read as far as it
 //! goes: what is not understood stays as it is.
 

@@ -89,12 +89,23 @@ fn mailbox(field: &'static str, text: &str) -> Result<Mailbox, Error> {
     };
     let name = name.trim().trim_matches('"').trim();
     let address = address.trim().parse().map_err(|_| wrong())?;
-    Ok(Mailbox::new(name_of(name), address))
+    Ok(Mailbox::new(name_of(name), with_ascii_domain(address)))
+}
+
+/// The address with its domain in the ASCII form of IDNA, which every server
+/// takes; only a local part beyond ASCII then needs SMTPUTF8.
+fn with_ascii_domain(address: Address) -> Address {
+    if address.domain().is_ascii() {
+        return address;
+    }
+    let url = Url::parse(&format!("http://{}/", address.domain())).ok();
+    let ascii = url.and_then(|url| Address::new(address.user(), url.host_str()?).ok());
+    ascii.unwrap_or(address)
 }
 
 /// The recipient's address, parsed.
 pub(super) fn recipient(message: &Message) -> Result<Address, Error> {
-    message.to.parse().map_err(|_| Error::To(message.to.clone()))
+    message.to.parse().map(with_ascii_domain).map_err(|_| Error::To(message.to.clone()))
 }
 
 /// The mail's `Message-ID`: from the delivery, so that all attempts have the

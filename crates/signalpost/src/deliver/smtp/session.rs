@@ -14,8 +14,10 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Severity;
+use tokio::net::TcpStream;
 
 use super::Tls;
+use super::socket::Socket;
 
 /// The end of a mail is given this many times the timeout of a command: servers
 /// scan and store before they answer (RFC 5321 §4.5.3.2.6: ten minutes).
@@ -81,17 +83,32 @@ async fn step<T>(
     }
 }
 
+/// Connects and reads the server's greeting.
+///
+/// The library writes a mail and its final dot apart. Nagle's algorithm would
+/// hold the dot back until the mail is acknowledged, 40 ms later as a rule, so
+/// the socket is ours and has it off; with TLS from the first byte the library
+/// takes no socket but its own.
+async fn connect(access: &Access) -> Result<AsyncSmtpConnection, Failure> {
+    let (address, limit) = ((access.host.as_str(), access.port), access.timeout);
+    if access.tls == Tls::Implicit {
+        let tls = Some(access.tls_parameters.clone());
+        let connect = AsyncSmtpConnection::connect_tokio1(address, Some(limit), &access.hello, tls, None);
+        return step(Stage::Session, limit, Box::pin(connect)).await;
+    }
+    let failed = |reason| Failure::new(Stage::Session, format!("cannot connect: {reason}"));
+    let socket = match tokio::time::timeout(limit, TcpStream::connect(address)).await {
+        Ok(socket) => socket.map_err(|error| failed(error.to_string()))?,
+        Err(_) => return Err(failed(format!("no answer within {limit:?}"))),
+    };
+    socket.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
+    let greet = AsyncSmtpConnection::connect_with_transport(Box::new(Socket::new(socket)), &access.hello);
+    step(Stage::Session, limit, Box::pin(greet)).await
+}
+
 /// Connects, secures and logs in.
 pub(super) async fn open(access: &Access) -> Result<AsyncSmtpConnection, Failure> {
-    let implicit = (access.tls == Tls::Implicit).then(|| access.tls_parameters.clone());
-    let connect = AsyncSmtpConnection::connect_tokio1(
-        (access.host.as_str(), access.port),
-        Some(access.timeout),
-        &access.hello,
-        implicit,
-        None,
-    );
-    let mut connection = step(Stage::Session, access.timeout, Box::pin(connect)).await?;
+    let mut connection = connect(access).await?;
     let upgrade = match access.tls {
         Tls::Required => {
             if !connection.can_starttls() {

@@ -121,6 +121,18 @@ fn a_mail_without_html_or_text_has_one_part_and_one_without_both_is_refused() {
 }
 
 #[test]
+fn international_domains_go_out_in_ascii() {
+    let sender = Sender::new("news@müller.example", None).unwrap();
+    let mail = Message { to: "ada@exämple.com".into(), ..message(1) };
+    let mail = String::from_utf8(build(&mail, &sender, now()).unwrap()).unwrap();
+    assert!(mail.is_ascii());
+    assert!(
+        mail.contains("<ada@xn--exmple-cua.com>") && mail.contains("@xn--mller-kva.example>\r\n"),
+        "{mail}"
+    );
+}
+
+#[test]
 fn an_undated_message_is_dated_by_the_clock() {
     let mail = built(&Message { decided_at: String::new(), ..message(1) });
     assert!(mail.contains("\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n"), "{mail}");
@@ -206,6 +218,26 @@ fn the_password_is_not_shown() {
     );
     let shown = format!("{settings:?} {:?}", Smtp::new(settings.clone()).unwrap());
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_masked_password_is_kept_for_the_same_server_only() {
+    let read = |value: Value| serde_json::from_value::<Settings>(value).unwrap();
+    let before = read(json!({
+        "host": "mx.example", "port": 587, "from": "A <a@b.example>", "username": "u", "password": "hunter2",
+    }));
+    let shown = before.describe();
+    assert_eq!(read(shown.clone()).with_secrets_of(&before), before);
+    for (field, value) in [("host", "evil.example"), ("tls", "opportunistic"), ("ca_file", "/tmp/evil.pem")] {
+        let mut moved = shown.clone();
+        moved[field] = value.into();
+        let moved = read(moved).with_secrets_of(&before);
+        assert!(moved.password.as_ref().unwrap().is_mask(), "{field}");
+        if field != "ca_file" {
+            let error = Smtp::new(moved).unwrap_err().to_string();
+            assert!(error.contains("smtp.password is masked"), "{error}");
+        }
+    }
 }
 
 /// A self-signed certificate and its key, made by `openssl`.

@@ -178,11 +178,11 @@ async fn redirects_are_not_followed() {
 
 #[tokio::test]
 async fn answers_are_cut_and_hold_no_secrets() {
-    let echo = format!("you sent Bearer t0ps3cret and {KEY}\u{7}{}", "x".repeat(5_000));
+    let echo = format!("you sent Bearer t0ps3cret and {KEY}\u{7}and t0ps3cret qwertz {}", "x".repeat(5_000));
     let Outcome::Refused { reason } = outcome_of(answer("400 Bad Request", &echo)).await else {
         panic!("expected a refusal");
     };
-    assert!(reason.starts_with("400 Bad Request: you sent ••• and ••• xxx"), "{reason}");
+    assert!(reason.starts_with("400 Bad Request: you sent ••• and ••• and ••• ••• xxx"), "{reason}");
     assert!(reason.len() <= ANSWER_BYTES_MAX + 20, "{}", reason.len());
 }
 
@@ -259,6 +259,29 @@ fn secrets_are_not_shown() {
     let shown = format!("{settings:?} {:?}", Webhook::new(settings.clone()).unwrap());
     for secret in ["qwertz", "t0ps3cret", "MfKQ9r8GKYqr"] {
         assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn masked_secrets_are_kept_for_the_same_receiver_only() {
+    let before = settings(json!({
+        "url": "https://example.com/hook?token=qwertz", "secret": KEY, "headers": { "A": "b0b0" },
+    }));
+    let shown = before.describe();
+    assert_eq!(settings(shown.clone()).with_secrets_of(&before), before);
+    let mut renewed = shown.clone();
+    renewed["secret"] = OTHER_KEY.into();
+    let renewed = settings(renewed).with_secrets_of(&before);
+    assert_eq!(renewed.secret, Some(OTHER_KEY.into()));
+    assert_eq!(renewed.headers, before.headers);
+    for url in ["https://evil.example/hook", "https://example.com:444/hook", "https://evil.example/hook?•••"]
+    {
+        let mut moved = shown.clone();
+        moved["url"] = url.into();
+        let moved = settings(moved).with_secrets_of(&before);
+        assert!(moved.secret.as_ref().unwrap().is_mask() && moved.headers["A"].is_mask());
+        let error = Webhook::new(moved).unwrap_err().to_string();
+        assert!(error.contains("is masked"), "{error}");
     }
 }
 

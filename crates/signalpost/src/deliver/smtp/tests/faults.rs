@@ -123,6 +123,19 @@ async fn replies_decide_by_their_class_and_place() {
 }
 
 #[tokio::test]
+async fn plain_text_after_starttls_never_counts_as_said_under_tls() {
+    let injected = "220 go on\r\n250-bad.test\r\n250 AUTH PLAIN";
+    let hello = [Say("220 bad.test"), Hear("EHLO"), Say("250-bad.test\r\n250 STARTTLS"), Hear("STARTTLS")];
+    let (mut smtp, task) = play(vec![[&hello[..], &[Say(injected), Silence]].concat()]).await;
+    smtp.access.tls = Tls::Required;
+    let (found, reason) = named(smtp.send(&message(1), now()).await);
+    assert_eq!(found, "retry");
+    assert!(reason.contains("corrupt message"), "{reason}");
+    drop(smtp);
+    task.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_break_before_the_end_is_tried_again() {
     for steps in [
         vec![&[][..]],

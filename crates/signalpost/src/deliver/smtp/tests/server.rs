@@ -9,8 +9,9 @@ use tempfile::TempDir;
 use super::*;
 
 const SCRIPT: &str = r#"
-import asyncio, base64, email, email.policy, json, ssl, sys
+import asyncio, email, email.policy, json, logging, ssl, sys
 from aiosmtpd.smtp import SMTP, AuthResult
+logging.disable(logging.ERROR)
 mode, cert, key = sys.argv[1:4]
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(cert, key)
@@ -221,6 +222,7 @@ async fn one_connection_carries_many_mails_and_survives_refusals() {
     accepted(&smtp.send(&to("zoë@exämple.com"), now()).await);
     let mails = [server.mail(), server.mail(), server.mail()];
     assert!(mails.iter().all(|mail| mail["peer"] == mails[0]["peer"]), "{mails:?}");
+    assert_eq!(mails[2]["rcpt_tos"], json!(["zoë@xn--exmple-cua.com"]));
     assert_eq!(mails[2]["options"], json!(["SMTPUTF8", "BODY=8BITMIME"]));
 }
 
