@@ -161,20 +161,28 @@ impl Locked<'_> {
         self.state.update_state().await.map_err(Error::table(self.delta.table, "read its newest version"))
     }
 
-    /// Puts `adds`, which hold the same rows, in the place of `old`.
-    pub(crate) async fn replace(&mut self, old: &[File], adds: Vec<Add>, target: u64) -> Result<(), Error> {
-        let failed = Error::table(self.delta.table, "merge small files");
+    /// Puts `adds` in the place of `old`: by `operation`, which tells readers
+    /// whether the rows are still the same.
+    pub(crate) async fn replace(
+        &mut self,
+        old: &[File],
+        adds: Vec<Add>,
+        operation: DeltaOperation,
+    ) -> Result<(), Error> {
+        let failed = Error::table(self.delta.table, "replace files");
+        let data_change = operation.changes_data();
         self.sync_files(&adds).await?;
         let old: HashSet<&str> = old.iter().map(|file| file.path.as_str()).collect();
         let snapshot = self.state.snapshot().map_err(&failed)?;
-        let views = snapshot.log_data().iter().filter(|view| old.contains(view.path().as_ref()));
-        let mut actions: Vec<Action> = views.map(|view| Action::Remove(view.remove_action(false))).collect();
+        let held = snapshot.log_data();
+        let views = held.iter().filter(|view| old.contains(view.path().as_ref()));
+        let mut actions: Vec<Action> =
+            views.map(|view| Action::Remove(view.remove_action(data_change))).collect();
         if actions.len() != old.len() {
             let gone = DeltaTableError::generic("files to be merged are no longer in the table");
             return Err(failed(gone));
         }
-        actions.extend(adds.into_iter().map(|add| Action::Add(Add { data_change: false, ..add })));
-        let operation = DeltaOperation::Optimize { predicate: None, target_size: target.cast_signed() };
+        actions.extend(adds.into_iter().map(|add| Action::Add(Add { data_change, ..add })));
         self.commit(actions, CommitProperties::default(), operation).await
     }
 

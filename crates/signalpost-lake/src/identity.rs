@@ -87,7 +87,20 @@ impl Links {
         Some(())
     }
 
-    /// How many links there are.
+    /// Forgets customers and devices. Numbers already given stay as they are.
+    pub(crate) fn remove(&mut self, customers: &[String], devices: &[String]) {
+        for device in devices {
+            self.by_device.remove(device.as_str());
+        }
+        if !customers.is_empty() {
+            self.by_device.retain(|_, links| {
+                links.retain(|link| !customers.iter().any(|customer| **customer == *link.customer));
+                !links.is_empty()
+            });
+        }
+    }
+
+    /// How many links were ever known.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }

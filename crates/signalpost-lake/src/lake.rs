@@ -27,6 +27,9 @@ use crate::tail::Tail;
 mod catalog;
 mod commit;
 mod compact;
+mod erase;
+
+pub use erase::Subject;
 
 /// What a user may tune.
 #[derive(Clone, Debug)]
@@ -272,6 +275,11 @@ impl Lake {
     /// The property names that are columns of `events`, with their kinds.
     pub fn properties(&self) -> BTreeMap<Box<str>, PropertyKind> {
         self.0.properties.all()
+    }
+
+    /// Makes a column of a property before any event had it: NULL until then.
+    pub fn declare_property(&self, name: &str, kind: PropertyKind) {
+        self.0.properties.declare(name, kind);
     }
 
     /// The table as it is now: for one query, all tables from one instant.

@@ -29,7 +29,7 @@ mod sql;
 
 pub use error::{Error, Position, SqlError};
 pub use identity::IdentityRow;
-pub use lake::{Committed, Compacted, Lake, Pushed, Settings};
+pub use lake::{Committed, Compacted, Lake, Pushed, Settings, Subject};
 pub use live::{ColumnType, LiveRows, LiveTable, LiveTables, NoTables};
 pub use property::PropertyKind;
 pub use row::{DeliveryRow, MembershipRow};

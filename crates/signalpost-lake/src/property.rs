@@ -121,15 +121,22 @@ impl Registry {
         for properties in events {
             for (name, value) in properties {
                 let Some(kind) = PropertyKind::of(value) else { continue };
-                match seen.get_mut(&**name) {
-                    Some(held) => *held = held.or(kind),
-                    None if seen.len() < 2 * NAMES_MAX => {
-                        seen.insert(name, kind);
-                    }
-                    None => {}
+                if let Some(held) = seen.get_mut(&**name) {
+                    *held = held.or(kind);
+                } else if seen.len() < 2 * NAMES_MAX {
+                    seen.insert(name, kind);
                 }
             }
         }
+        self.learn(seen);
+    }
+
+    /// Takes note of a property that no event may have had yet.
+    pub(crate) fn declare(&self, name: &str, kind: PropertyKind) {
+        self.learn(BTreeMap::from([(name, kind)]));
+    }
+
+    fn learn(&self, seen: BTreeMap<&str, PropertyKind>) {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let fresh = |(name, kind): &(&str, PropertyKind)| match known.get(*name) {
             Some(held) => held.or(*kind) != *held,
@@ -142,12 +149,10 @@ impl Registry {
         }
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for (name, kind) in changes {
-            match known.get_mut(name) {
-                Some(held) => *held = held.or(kind),
-                None if known.len() < NAMES_MAX => {
-                    known.insert(name.into(), kind);
-                }
-                None => {}
+            if let Some(held) = known.get_mut(name) {
+                *held = held.or(kind);
+            } else if known.len() < NAMES_MAX {
+                known.insert(name.into(), kind);
             }
         }
     }

@@ -21,6 +21,7 @@ use deltalake::datafusion::execution::memory_pool::{FairSpillPool, TrackConsumer
 use deltalake::datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use deltalake::datafusion::execution::session_state::SessionStateBuilder;
 use deltalake::datafusion::execution::{SendableRecordBatchStream, SessionState};
+use deltalake::datafusion::optimizer::{Optimizer, OptimizerRule};
 use deltalake::datafusion::physical_plan::execute_stream;
 use deltalake::datafusion::prelude::SessionConfig;
 use futures::TryStreamExt;
@@ -154,7 +155,8 @@ impl Engine {
         let failed = |error| explain::error(error, "");
         let runtime = runtime(settings, &spill).map_err(failed)?;
         let base = SessionStateBuilder::new_with_default_features()
-            .with_config(config(threads))
+            .with_config(config(settings, threads))
+            .with_optimizer_rules(optimizer_rules())
             .with_runtime_env(runtime)
             .build();
         Ok(Self { workers: Some(workers), base: with_own_functions(base) })
@@ -217,13 +219,25 @@ fn runtime(settings: &Settings, spill: &Path) -> Result<Arc<RuntimeEnv>, DataFus
         .build_arc()
 }
 
-fn config(threads: usize) -> SessionConfig {
+fn config(settings: &Settings, threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".to_owned());
+    // What a sort keeps free to merge its spilled parts: a share of a small pool.
+    let reserve = options.execution.sort_spill_reservation_bytes;
+    options.execution.sort_spill_reservation_bytes =
+        reserve.min(settings.memory_limit_bytes / (16 * threads));
     options.sql_parser.collect_spans = true;
     options.execution.parquet.pushdown_filters = true;
     config
+}
+
+/// DataFusion's rules but one. `eliminate_duplicated_expr` drops a sort key that
+/// earlier keys determine, and takes the number of a `row_number()` for unique
+/// even after a join has repeated it: `ORDER BY seed_rank, rank` then loses
+/// `rank`. Without the rule a query sorts by one key more at most.
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    Optimizer::new().rules.into_iter().filter(|rule| rule.name() != "eliminate_duplicated_expr").collect()
 }
 
 fn with_own_functions(state: SessionState) -> SessionState {

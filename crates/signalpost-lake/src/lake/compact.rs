@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deltalake::datafusion::prelude::{SessionContext, ident};
+use deltalake::protocol::DeltaOperation;
 
 use super::{Compacted, Lake};
 use crate::delta::{Delta, File, Files, Locked, write_stream};
@@ -76,7 +77,8 @@ impl Lake {
         let snapshot = Snapshot::new(table, &delta.folder, Arc::new(version), Vec::new());
         let context = SessionContext::new_with_state(self.0.engine.state());
         let writer = delta.lock().await.writer()?;
-        let read = |source| Error::table(table, "read small files")(deltalake::DeltaTableError::from(source));
+        let read =
+            move |source| Error::table(table, "read small files")(deltalake::DeltaTableError::from(source));
         let adds = self.0.engine.run(async move {
             let sorted = context.read_table(Arc::new(snapshot)).map_err(read)?;
             let sorted = sorted.sort(vec![ident(table.time_column()).sort(true, true)]).map_err(read)?;
@@ -86,13 +88,14 @@ impl Lake {
         let adds = adds.await??;
         let written = adds.len();
         let mut locked = delta.lock().await;
-        locked.replace(small, adds, target).await?;
+        let operation = DeltaOperation::Optimize { predicate: None, target_size: target.cast_signed() };
+        locked.replace(small, adds, operation).await?;
         self.show(table, &locked)?;
         Ok(written)
     }
 
     /// Shows the newest version of a table whose rows did not change.
-    fn show(&self, table: Table, locked: &Locked<'_>) -> Result<(), Error> {
+    pub(super) fn show(&self, table: Table, locked: &Locked<'_>) -> Result<(), Error> {
         let files = Arc::new(locked.files()?);
         if let Some(held) = self.visible().files.get_mut(table.index()) {
             *held = files;

@@ -20,8 +20,15 @@ pub(super) fn error(error: DataFusionError, sql: &str) -> Error {
     });
     let message = message(&error);
     let at = at.or_else(|| written_place(&message)).or_else(|| quoted_place(&message, sql));
-    let message = strip_place(&message).to_owned();
-    Error::Sql(SqlError { message, at, hint: notes.filter(|notes| !notes.is_empty()) })
+    let message = strip_place(&message);
+    let notes = notes.filter(|notes| !notes.is_empty());
+    match message.strip_prefix("Schema error: ").unwrap_or(message).split_once("\nValid fields are ") {
+        Some((message, columns)) => {
+            let columns = format!("the columns are {}", columns.trim_end_matches('.'));
+            Error::Sql(SqlError { message: message.to_owned(), at, hint: Some(columns) })
+        }
+        None => Error::Sql(SqlError { message: message.to_owned(), at, hint: notes }),
+    }
 }
 
 fn message(error: &DataFusionError) -> String {

@@ -42,7 +42,7 @@ pub(super) fn register(
     }
     for reference in &query.tables {
         let Some(name) = plain_name(reference) else { continue };
-        if held.contains(&name) || schema.table_exist(name) {
+        if held.contains(&name) || schema.table_exist(name) || state.table_functions().contains_key(name) {
             continue;
         }
         match live.table(name) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
+use signalpost_lake::PropertyKind;
 
 use crate::support::{event, fresh, rows};
 
@@ -13,6 +14,7 @@ use crate::support::{event, fresh, rows};
 async fn every_row_is_seen_exactly_once() {
     const ROWS: u64 = 600;
     let (_dir, lake) = fresh().await;
+    lake.declare_property("n", PropertyKind::Int);
     let pushed = Arc::new(AtomicU64::new(0));
     let done = Arc::new(AtomicBool::new(false));
     let pusher = {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use signalpost_lake::{IdentityRow, Lake, Pushed, Table};
+use signalpost_lake::{IdentityRow, Lake, Pushed, Subject, Table};
 
 use crate::support::{csv, event, fresh, one, open, time};
 
@@ -174,4 +174,39 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn parquet_files(lake: &Path) -> Vec<PathBuf> {
     let is_parquet = |path: &PathBuf| path.extension().is_some_and(|end| end == "parquet");
     files(&lake.join("events")).into_iter().filter(is_parquet).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_person_leaves_every_table_and_no_one_else_does() {
+    let (dir, lake) = fresh().await;
+    let link = |device: &str, customer: &str| IdentityRow {
+        anonymous_id: device.into(),
+        customer_id: customer.into(),
+        linked_at: time("2024-01-01T00:00:00Z"),
+    };
+    lake.push_identities(0, 1, vec![link("d1", "c1"), link("d2", "c2")]);
+    for offset in 1..=4 {
+        let by = |who: serde_json::Value| event(who);
+        lake.push_events(
+            0,
+            offset,
+            vec![
+                by(json!({"event_id": format!("a{offset}"), "customer_id": "c1"})),
+                by(json!({"event_id": format!("b{offset}"), "anonymous_id": "d1"})),
+                by(json!({"event_id": format!("c{offset}"), "customer_id": "c2"})),
+                by(json!({"event_id": format!("d{offset}"), "anonymous_id": "d2"})),
+            ],
+        );
+        if offset % 2 == 0 {
+            lake.commit().await.unwrap();
+        }
+    }
+    let subject = Subject { customer_ids: vec!["c1".into()], anonymous_ids: vec!["d1".into()] };
+    assert_eq!(lake.erase(&subject).await.unwrap(), 9);
+    assert_eq!(lake.erase(&subject).await.unwrap(), 0);
+    drop(lake);
+    let lake = open(dir.path()).await;
+    assert_eq!(csv(&lake, "SELECT customer_id, count(*) FROM events GROUP BY 1").await, "c2,8");
+    assert_eq!(csv(&lake, "SELECT anonymous_id FROM identities").await, "d2");
+    assert_eq!(lake.committed(Table::Events, 0), Some(4));
 }

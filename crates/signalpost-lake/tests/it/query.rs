@@ -298,12 +298,12 @@ async fn rows_and_time_are_limited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_limited_by_spilling_or_refusing() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { memory_limit_bytes: 24 << 20, target_partitions: 2, ..Settings::default() };
+    let settings = Settings { memory_limit_bytes: 48 << 20, target_partitions: 2, ..Settings::default() };
     let lake = Lake::open(dir.path(), settings).await.unwrap();
     let now = time("2024-01-01T00:00:00Z");
     let limits = Limits { rows_max: 1, time_max: Duration::from_secs(60) };
     let sorted =
-        "SELECT value, repeat('x', 100) || value AS t FROM generate_series(1, 1000000) ORDER BY t DESC";
+        "SELECT value, repeat('x', 100) || value AS t FROM generate_series(1, 1500000) ORDER BY t DESC";
     let first = lake.sql_within(sorted, now, &NoTables, limits).await.unwrap();
     assert_eq!(first.to_json_rows().unwrap()[0]["value"], json!(999_999));
     let hoard = "SELECT length(string_agg(repeat('x', 100) || value, ',')) FROM generate_series(1, 10000000)";
