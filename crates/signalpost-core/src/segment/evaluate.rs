@@ -147,8 +147,12 @@ impl<'a, S: Subject> Scene<'a, S> {
                     .map(|(side, comparison)| self.compare(comparison, &value, &self.scalar(side, frame)));
                 combined(tests, false).negated_if(*negated)
             }
-            Node::In { value, list, negated } => {
+            Node::In { value, list, texts, negated } => {
                 let value = self.scalar(value, frame);
+                if let (Some(texts), Some(text)) = (texts, value.value.as_text()) {
+                    let found = texts.binary_search_by(|held| (**held).cmp(text)).is_ok();
+                    return Truth { value: Some(found != *negated), horizon: value.horizon };
+                }
                 let tests = list
                     .iter()
                     .map(|part| self.compare(Comparison::Equal, &value, &self.scalar(part, frame)));
