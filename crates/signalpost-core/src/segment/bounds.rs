@@ -158,3 +158,14 @@ pub(super) fn is_forward_only(instant: &Expression) -> bool {
         _ => false,
     }
 }
+
+/// The texts of a list in order, when it holds nothing else.
+pub(super) fn sorted_texts(list: &[Expression]) -> Option<Box<[Box<str>]>> {
+    let texts = list.iter().map(|part| match part {
+        Expression::Literal(Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    });
+    let mut texts: Vec<Box<str>> = texts.collect::<Option<_>>()?;
+    texts.sort_unstable();
+    Some(texts.into_boxed_slice())
+}

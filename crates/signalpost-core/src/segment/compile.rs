@@ -158,23 +158,55 @@ pub(super) enum Node {
     Now,
     Today,
     Attribute(Box<str>),
-    Column { index: ColumnIndex, level: u8 },
-    Timestamp { level: u8 },
-    EventType { level: u8 },
-    TypeIs { types: Box<[Box<str>]>, negated: bool, level: u8 },
+    Column {
+        index: ColumnIndex,
+        level: u8,
+    },
+    Timestamp {
+        level: u8,
+    },
+    EventType {
+        level: u8,
+    },
+    TypeIs {
+        types: Box<[Box<str>]>,
+        negated: bool,
+        level: u8,
+    },
     InSegment(Box<str>),
     Shift(Box<Node>, Span),
     Not(Box<Node>),
     And(Box<[Node]>),
     Or(Box<[Node]>),
     Compare(Comparison, Box<(Node, Node)>),
-    Between { parts: Box<[Node; 3]>, negated: bool },
-    In { value: Box<Node>, list: Box<[Node]>, negated: bool },
-    Like { value: Box<Node>, pattern: Box<[LikePart]>, negated: bool, any_case: bool },
-    Is { value: Box<Node>, what: Known, negated: bool },
+    Between {
+        parts: Box<[Node; 3]>,
+        negated: bool,
+    },
+    In {
+        value: Box<Node>,
+        list: Box<[Node]>,
+        /// The list again, in order, when it is all constant texts.
+        texts: Option<Box<[Box<str>]>>,
+        negated: bool,
+    },
+    Like {
+        value: Box<Node>,
+        pattern: Box<[LikePart]>,
+        negated: bool,
+        any_case: bool,
+    },
+    Is {
+        value: Box<Node>,
+        what: Known,
+        negated: bool,
+    },
     Arithmetic(Operator, Box<(Node, Node)>),
     Coalesce(Box<[Node]>),
-    Case { branches: Box<[(Node, Node)]>, otherwise: Box<Node> },
+    Case {
+        branches: Box<[(Node, Node)]>,
+        otherwise: Box<Node>,
+    },
     Lower(Box<Node>),
     Upper(Box<Node>),
     Cast(Box<Node>, CastTo),
@@ -279,7 +311,12 @@ impl Compiler {
                     return Node::TypeIs { types, negated: *negated, level: self.level(depth) };
                 }
                 let value = self.boxed(value, intern);
-                Node::In { value, list: self.all(list, intern), negated: *negated }
+                Node::In {
+                    value,
+                    list: self.all(list, intern),
+                    texts: bounds::sorted_texts(list),
+                    negated: *negated,
+                }
             }
             Expression::Like { value, pattern, negated, any_case } => Node::Like {
                 value: self.boxed(value, intern),

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::compile::{Compiled, Node};
+use super::compile::{ColumnIndex, Compiled, Node};
 use super::subject::{Row, Subject};
 use super::tree::{Comparison, Known};
 use super::value_of;
@@ -70,6 +70,14 @@ pub(super) struct Scalar<'a> {
     pub(super) horizon: Timestamp,
 }
 
+/// An instant, null or not, and until when.
+#[derive(Clone, Copy)]
+pub(super) struct Instant {
+    pub(super) at: Option<Timestamp>,
+    pub(super) moving: bool,
+    pub(super) horizon: Timestamp,
+}
+
 impl Truth {
     pub(super) fn always(value: Option<bool>) -> Self {
         Self { value, horizon: Timestamp::MAX }
@@ -117,6 +125,10 @@ impl<'a, S: Subject> Scene<'a, S> {
                 Truth::always(kind.map(|kind| types.iter().any(|own| &**own == kind) != *negated))
             }
             Node::Compare(comparison, sides) => {
+                let held = (self.held(&sides.0, frame), self.held(&sides.1, frame));
+                if let (Some(left), Some(right)) = held {
+                    return Truth::always(left.compare(right).map(|order| holds(*comparison, order)));
+                }
                 let left = self.scalar(&sides.0, frame);
                 let right = self.scalar(&sides.1, frame);
                 self.compare(*comparison, &left, &right)
@@ -135,8 +147,12 @@ impl<'a, S: Subject> Scene<'a, S> {
                     .map(|(side, comparison)| self.compare(comparison, &value, &self.scalar(side, frame)));
                 combined(tests, false).negated_if(*negated)
             }
-            Node::In { value, list, negated } => {
+            Node::In { value, list, texts, negated } => {
                 let value = self.scalar(value, frame);
+                if let (Some(texts), Some(text)) = (texts, value.value.as_text()) {
+                    let found = texts.binary_search_by(|held| (**held).cmp(text)).is_ok();
+                    return Truth { value: Some(found != *negated), horizon: value.horizon };
+                }
                 let tests = list
                     .iter()
                     .map(|part| self.compare(Comparison::Equal, &value, &self.scalar(part, frame)));
@@ -171,9 +187,7 @@ impl<'a, S: Subject> Scene<'a, S> {
         match node {
             Node::Constant(value) => Scalar::borrowed(value),
             Node::Column { index, level } => match row_at(frame, *level) {
-                Some(row) if *index != super::compile::ColumnIndex::NONE => {
-                    Scalar::borrowed(row.value(*index))
-                }
+                Some(row) if *index != ColumnIndex::NONE => Scalar::borrowed(row.value(*index)),
                 _ => Scalar::owned(Value::Null, Timestamp::MAX),
             },
             Node::Attribute(name) => {
@@ -222,6 +236,34 @@ impl<'a, S: Subject> Scene<'a, S> {
             truth => {
                 let truth = self.truth(truth, frame);
                 Scalar::owned(truth.value.map_or(Value::Null, Value::Bool), truth.horizon)
+            }
+        }
+    }
+
+    /// The value of a constant or column, where it lies.
+    pub(super) fn held(&self, node: &'a Node, frame: Outer<'_, 'a, S::Row>) -> Option<&'a Value> {
+        match node {
+            Node::Constant(value) => Some(value),
+            Node::Column { index, level } if *index != ColumnIndex::NONE => {
+                row_at(frame, *level).map(|row| row.value(*index))
+            }
+            _ => None,
+        }
+    }
+
+    /// The instant a node comes to, without making a value of it.
+    pub(super) fn instant(&self, node: &'a Node, frame: Outer<'_, 'a, S::Row>) -> Instant {
+        let always = |at| Instant { at, moving: false, horizon: Timestamp::MAX };
+        match node {
+            Node::Now => Instant { moving: true, ..always(Some(self.now)) },
+            Node::Timestamp { level } => always(row_at(frame, *level).map(Row::timestamp)),
+            Node::Shift(inner, span) => {
+                let inner = self.instant(inner, frame);
+                Instant { at: inner.at.map(|at| at + *span), ..inner }
+            }
+            other => {
+                let scalar = self.scalar(other, frame);
+                Instant { at: scalar.value.as_time(), moving: scalar.moving, horizon: scalar.horizon }
             }
         }
     }

@@ -151,18 +151,18 @@ impl<'a, S: Subject> Scene<'a, S> {
     ) -> Option<Side> {
         let mut side = Side::default();
         for bound in bounds {
-            let scalar = self.scalar(&bound.instant, frame);
+            let found = self.instant(&bound.instant, frame);
             if lower && bound.forward_only {
                 // What is outside such a bound never comes in again.
                 let held = side.steps_at.unwrap_or(Timestamp::MAX);
-                side.steps_at = Some(held.min(scalar.horizon));
+                side.steps_at = Some(held.min(found.horizon));
             } else {
-                *horizon = (*horizon).min(scalar.horizon);
+                *horizon = (*horizon).min(found.horizon);
             }
-            let instant = scalar.value.as_time()?;
+            let instant = found.at?;
             let step = Span::from_micros(if lower { 1 } else { -1 });
             let instant = if bound.inclusive { instant } else { instant + step };
-            let held = if scalar.moving { &mut side.moving } else { &mut side.fixed };
+            let held = if found.moving { &mut side.moving } else { &mut side.fixed };
             *held =
                 Some(held.map_or(instant, |held| if lower { held.max(instant) } else { held.min(instant) }));
         }
@@ -204,6 +204,9 @@ impl<'a, S: Subject> Scene<'a, S> {
                 fold.count += 1;
                 return ControlFlow::Continue(());
             };
+            if let Some(value) = self.held(argument, Some(frame)) {
+                return fold.take(Cow::Borrowed(value));
+            }
             let scalar = self.scalar(argument, Some(frame));
             // A value that moves with now is only good for this instant.
             until = until.min(if scalar.moving { self.now.next() } else { scalar.horizon });

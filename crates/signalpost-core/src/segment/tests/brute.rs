@@ -33,7 +33,6 @@ impl<'a> Brute<'a> {
     /// `events` are those in sight, innermost last.
     fn value(&self, expression: &Expression, events: &[&'a Event]) -> Value {
         let value = |part: &Expression| self.value(part, events);
-        let midnight = |instant: Timestamp| Timestamp::from_micros(instant.day() * Span::DAY.as_micros());
         match expression {
             Expression::Literal(literal) => literal.clone(),
             Expression::Now => Value::Time(self.now),
@@ -41,13 +40,7 @@ impl<'a> Brute<'a> {
             Expression::Attribute(name) => self.subject.attribute(name, self.now).0,
             Expression::InSegment(name) => Value::Bool(self.subject.in_segment(name)),
             Expression::Column { name, depth } => {
-                let event = events[events.len() - 1 - usize::from(*depth)];
-                match &**name {
-                    "timestamp" => Value::Time(event.timestamp()),
-                    "event_type" => event.event_type().into(),
-                    "x" => event.value(first_column()).clone(),
-                    other => panic!("no column {other}"),
-                }
+                column(name, events[events.len() - 1 - usize::from(*depth)])
             }
             Expression::Shift(instant, span) => match value(instant) {
                 Value::Time(instant) => Value::Time(instant + *span),
@@ -165,4 +158,17 @@ fn compare(comparison: Comparison, left: &Value, right: &Value) -> Value {
 /// The tests intern `x` first.
 fn first_column() -> ColumnIndex {
     crate::segment::Columns::default().intern("x")
+}
+
+fn column(name: &str, event: &Event) -> Value {
+    match name {
+        "timestamp" => Value::Time(event.timestamp()),
+        "event_type" => event.event_type().into(),
+        "x" => event.value(first_column()).clone(),
+        other => panic!("no column {other}"),
+    }
+}
+
+fn midnight(instant: Timestamp) -> Timestamp {
+    Timestamp::from_micros(instant.day() * Span::DAY.as_micros())
 }

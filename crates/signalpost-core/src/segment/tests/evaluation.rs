@@ -91,7 +91,10 @@ fn the_select_form_tests_attributes() {
 
 #[test]
 fn truth_has_three_values() {
-    let person = Timeline::default().attribute("age", Value::Int(30)).attribute("vip", Value::Bool(true));
+    let person = Timeline::default()
+        .attribute("age", Value::Int(30))
+        .attribute("vip", Value::Bool(true))
+        .attribute("city", "b".into());
     let cases = [
         ("missing = 1", None),
         ("missing = 1 AND age = 31", Some(false)),
@@ -108,6 +111,12 @@ fn truth_has_three_values() {
         ("age IN (30, NULL)", Some(true)),
         ("age NOT IN (1, NULL)", None),
         ("age NOT IN (1, 2)", Some(true)),
+        ("age IN ('7', '30')", Some(true)),
+        ("city IN ('c', 'a', 'b')", Some(true)),
+        ("city NOT IN ('c', 'a', 'b')", Some(false)),
+        ("city IN ('c', 'a')", Some(false)),
+        ("city IN ('c', 'a', NULL)", None),
+        ("missing IN ('c', 'a')", None),
         ("age BETWEEN missing AND 20", Some(false)),
         ("age BETWEEN missing AND 40", None),
         ("age NOT BETWEEN 10 AND 20", Some(true)),

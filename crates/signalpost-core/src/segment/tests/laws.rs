@@ -194,7 +194,7 @@ fn needed(compiled: &Compiled, subject: &AsOf, now: Timestamp) -> AsOf {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn answers_hold_until_their_horizon(text in text(), timeline in timeline(), now in offset()) {
