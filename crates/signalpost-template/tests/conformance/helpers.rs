@@ -1,0 +1,1 @@
+//! Host helpers of the Handlebars cases.
