@@ -318,9 +318,7 @@ impl<'a> Machine<'a> {
             Op::TableStart(at) => self.table_start(code, at)?,
             Op::TableNext(body) => self.table_next(body)?,
             Op::ChangedStart => self.frames.push(Frame::Changed { start: self.out.len() }),
-            Op::ChangedEnd => {
-                self.frames.pop();
-            }
+            Op::ChangedEnd => self.unwind(self.frames.len().saturating_sub(1)),
             Op::CaseStart | Op::CaseTally | Op::CaseRun(_) | Op::CaseElse(_) | Op::CaseEnd => self.case(op),
             Op::Break => return self.interrupt(false),
             Op::Continue => return self.interrupt(true),

@@ -195,7 +195,7 @@ impl Compiler<'_> {
             return Err(self.syntax(tag.markup_at, CAPTURE.to_owned()));
         };
         if self.mode == Mode::Strict2 {
-            Parser::new(tag.markup, self.mode.roots()).map_err(|c| self.complaint(c, tag))?;
+            self.only_name(tag.markup).map_err(|c| self.complaint(c, tag))?;
         }
         let name = self.emitter.name(to);
         self.reads.alias(to, None);

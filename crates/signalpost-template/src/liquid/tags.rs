@@ -107,6 +107,9 @@ impl Compiler<'_> {
         let Some((to, from)) = found else {
             return Err(self.syntax(tag.markup_at, ASSIGN.to_owned()).with_width(markup.len()));
         };
+        if self.mode == Mode::Strict2 {
+            self.only_name(to).map_err(|c| self.complaint(c, tag))?;
+        }
         let source = markup.get(from..).unwrap_or("");
         let output = self.output(source, tag.markup_at + from)?;
         let plain = output.filters.is_empty().then(|| self.expr_read(&output.input)).flatten();
@@ -117,16 +120,18 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// A markup that is one name and nothing else.
+    pub(crate) fn only_name<'m>(&self, markup: &'m str) -> Result<&'m str, Complaint> {
+        let mut parser = Parser::new(markup, self.mode.roots())?;
+        let name = parser.consume(Kind::Id)?;
+        parser.consume(Kind::End)?;
+        Ok(name)
+    }
+
     fn counter(&mut self, tag: Tag<'_>) -> Result<(), Error> {
         let mut name = strip(tag.markup);
         if self.mode == Mode::Strict2 {
-            let read = |markup| -> Result<&str, Complaint> {
-                let mut parser = Parser::new(markup, self.mode.roots())?;
-                let name = parser.consume(Kind::Id)?;
-                parser.consume(Kind::End)?;
-                Ok(name)
-            };
-            name = read(tag.markup).map_err(|c| self.complaint(c, tag))?;
+            name = self.only_name(tag.markup).map_err(|c| self.complaint(c, tag))?;
         }
         let name = self.emitter.name(name);
         self.emitter.push(Op::Count { name, down: tag.name == "decrement" });

@@ -25,7 +25,14 @@ fn iterable<'a>(value: Value<'a>) -> Value<'a> {
     }
 }
 
-fn segment<'a>(items: Value<'a>, from: i64, limit: Option<i64>) -> Segment<'a> {
+fn segment<'a>(collection: Value<'a>, from: i64, limit: Option<i64>) -> Segment<'a> {
+    let text = collection.as_str().is_some();
+    let items = iterable(collection);
+    if text {
+        // Text is one item, whatever offset and limit say.
+        let length = items.len().unwrap_or(0);
+        return (items, 0, length);
+    }
     let length = items.len().unwrap_or(0);
     let first = usize::try_from(from).unwrap_or(0).min(length);
     let end = match limit {
@@ -153,7 +160,7 @@ impl<'a> Machine<'a> {
             _ => 0,
         };
         let limit = limit.filter(|l| !l.is_nil()).map(|l| number::clamped_integer(&l)).transpose()?;
-        let (items, first, count) = segment(iterable(collection), from, limit);
+        let (items, first, count) = segment(collection, from, limit);
         let context = self.context();
         let next = from.saturating_add(signed(count));
         match context.offsets.iter_mut().find(|(n, _)| *n == spec.name) {
@@ -222,7 +229,7 @@ impl<'a> Machine<'a> {
         }
         let from = offset.map(whole).transpose()?.unwrap_or(0);
         let limit = limit.map(whole).transpose()?;
-        let (items, first, count) = segment(iterable(collection), from, limit);
+        let (items, first, count) = segment(collection, from, limit);
         let columns = columns.map(whole).transpose()?.unwrap_or(signed(count));
         self.out.push_str("<tr class=\"row1\">\n");
         if count == 0 {

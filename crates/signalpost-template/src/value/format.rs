@@ -94,9 +94,11 @@ pub(crate) fn float(number: f64, out: &mut String) {
         return out.push_str("0.0");
     }
     let (digits, point) = shortest(number);
-    if (-3..=16).contains(&point) {
+    let whole = point >= i32::try_from(digits.len()).unwrap_or(i32::MAX);
+    // Ruby writes sixteen places before the point only where digits follow it.
+    if (-3..=15).contains(&point) || (point == 16 && !whole) {
         fixed(&digits, point, out);
-        if point >= i32::try_from(digits.len()).unwrap_or(i32::MAX) {
+        if whole {
             out.push_str(".0");
         }
     } else {

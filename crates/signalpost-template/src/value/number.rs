@@ -173,6 +173,15 @@ pub(crate) fn leading_integer(text: &str) -> Number {
 
 /// Ruby's `Integer(text)`: the whole text must be an integer, with optional base prefix and underscores.
 pub(crate) fn strict_integer(text: &str) -> Option<BigInt> {
+    let Some((before, _)) = text.split_once('\0') else {
+        return whole_text_integer(text);
+    };
+    // Ruby reads numbers beyond 64 bits, and those with underscores, only up to a null.
+    let found = whole_text_integer(before)?;
+    (found.bits() > 64 || before.contains('_')).then_some(found)
+}
+
+fn whole_text_integer(text: &str) -> Option<BigInt> {
     let trimmed = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{0b}');
     let (negative, rest) = match trimmed.as_bytes().first()? {
         b'-' => (true, trimmed.get(1..)?),
@@ -421,7 +430,7 @@ pub(crate) fn round<'a>(number: &Number, places: &Number) -> Result<Value<'a>, F
             let whole = number.big().unwrap_or_default();
             whole_value(if digits < 0 { Decimal::from_whole(whole).round(digits).mantissa } else { whole })
         }
-        Number::Decimal(d) if places.is_zero() => whole_value(d.round(0).mantissa),
+        Number::Decimal(d) if digits <= 0 => whole_value(d.round(digits).mantissa),
         Number::Decimal(d) => Ok(Value::Float(d.round(digits).to_float())),
         Number::Strange(f) if places.is_zero() => Err(domain(*f)),
         Number::Strange(f) => Ok(Value::Float(*f)),

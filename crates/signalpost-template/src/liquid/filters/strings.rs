@@ -197,7 +197,7 @@ fn substitute(out: &mut String, template: &str, whole: &str, found: (usize, usiz
         let mut used = next.len_utf8();
         match next {
             '0' | '&' => out.push_str(whole.get(found.0..found.1).unwrap_or("")),
-            '1'..='9' => {}
+            '1'..='9' | '+' => {}
             '`' => out.push_str(whole.get(..found.0).unwrap_or("")),
             '\'' => out.push_str(whole.get(found.1..).unwrap_or("")),
             '\\' => out.push('\\'),
