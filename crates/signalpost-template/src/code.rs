@@ -78,8 +78,6 @@ pub(crate) enum Op {
     Raise(Index),
     /// Handlebars: pushes the value of a path in the context.
     Find(Index),
-    /// Handlebars: pushes a `@data` value.
-    Data(Index),
     /// Handlebars: calls a helper for its value.
     Call(Index),
     /// Handlebars: a block call; its program and inverse follow.
@@ -92,7 +90,7 @@ pub(crate) enum Op {
     },
     /// Handlebars: runs a partial.
     Partial(Index),
-    /// Handlebars: registers an inline partial.
+    /// Handlebars: registers an inline partial whose name is on the stack and whose code starts at the index.
     Inline(Index),
 }
 
@@ -232,18 +230,18 @@ pub(crate) struct Find {
     pub(crate) depth: usize,
     pub(crate) parts: Vec<Arc<str>>,
     pub(crate) original: Arc<str>,
+    /// `@name`.
+    pub(crate) data: bool,
     /// The block parameter it starts from: how many programs up, and which one.
     pub(crate) block_parameter: Option<(usize, usize)>,
-    /// `{{name}}`: a helper of that name comes first.
-    pub(crate) ambiguous: bool,
-    /// A `this.name` or `./name`: never a helper.
-    pub(crate) scoped: bool,
     /// Strict: a value must be there.
     pub(crate) strict: bool,
     /// Objects are taken for granted: a missing one on the way is an error, a missing value is not.
     pub(crate) assume: bool,
     /// Also look in the contexts around (compat mode).
     pub(crate) compat: bool,
+    /// True where a value that is not there is worth a report: it is printed.
+    pub(crate) reported: bool,
 }
 
 /// A Handlebars helper call: parameters, then hash values, are on the stack.
@@ -281,11 +279,12 @@ pub(crate) struct PartialCall {
     pub(crate) context: bool,
     pub(crate) hash: Vec<Arc<str>>,
     pub(crate) indent: Arc<str>,
-    /// The block of `{{#> name}}`, with its end.
-    pub(crate) block: Option<(Index, Index)>,
+    /// The first operation of the block of `{{#> name}}`.
+    pub(crate) block: Option<Index>,
+    /// The inline partials of that block, whose names are on the stack.
+    pub(crate) inlines: Vec<Index>,
     /// The partial gets no context of its own (`explicitPartialContext`).
     pub(crate) explicit: bool,
-    pub(crate) compat: bool,
 }
 
 /// A compiled template.
@@ -308,8 +307,8 @@ pub(crate) struct Code {
     pub(crate) calls: Vec<Call>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) partial_calls: Vec<PartialCall>,
-    /// Inline partials: name on the stack, first operation, end.
-    pub(crate) inlines: Vec<(Index, Index)>,
+    /// Handlebars: some path goes to a context around, so partials are given the contexts.
+    pub(crate) uses_depths: bool,
     /// Liquid output is escaped.
     pub(crate) auto_escape: bool,
 }

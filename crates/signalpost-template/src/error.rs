@@ -181,6 +181,15 @@ impl Fault {
         Fault::new(FaultKind::Limit(limit), message)
     }
 
+    /// A fault that is placed already, e.g. one inside a helper's block.
+    pub(crate) fn placed(error: Error) -> Fault {
+        let kind = match error.kind {
+            ErrorKind::Budget(limit) => FaultKind::Limit(limit),
+            _ => FaultKind::Argument,
+        };
+        Fault { kind, message: error.message.clone(), placed: Some(Box::new(error)) }
+    }
+
     pub(crate) fn is_fatal(&self) -> bool {
         matches!(self.kind, FaultKind::Budget | FaultKind::Limit(_))
     }

@@ -332,7 +332,7 @@ impl<'a> Machine<'a> {
                 return Err(Fault::argument(message));
             }
             Op::End => return self.end_of_code(),
-            Op::Data(_) | Op::Call(_) | Op::Block(_) | Op::BlockEnd | Op::Partial(_) | Op::Inline(_) => {
+            Op::Call(_) | Op::Block(_) | Op::BlockEnd | Op::Partial(_) | Op::Inline(_) => {
                 return self.mustache_step(code, op);
             }
             _ => {}
