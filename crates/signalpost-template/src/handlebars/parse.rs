@@ -1,0 +1,667 @@
+//! The Handlebars parser: an explicit stack of open blocks, expressions with bounded nesting.
+//!
+//! In: source. Out: a [`Tree`], or the first error with what was expected.
+
+use std::sync::Arc;
+
+use super::ast::{Block, Content, Expr, Id, Invocation, Node, Path, Program, Strip, Tree};
+use super::lexer::{Token, token};
+use crate::error::{Error, ErrorKind, Limit};
+use crate::template::CompileOptions;
+use crate::value::format;
+
+/// What kind of block is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Inverted,
+    /// An `else if` within the block before it on the stack.
+    Chained,
+    Partial,
+    Inline,
+}
+
+/// An open block.
+#[derive(Debug)]
+struct Open {
+    kind: Kind,
+    call: Invocation,
+    parameters: Vec<Arc<str>>,
+    strip: Strip,
+    body: Vec<Id>,
+    /// The first program, once an inverse has begun.
+    program: Option<Id>,
+    inverse_strip: Strip,
+    /// The inverse is an `else if`.
+    chain: bool,
+}
+
+struct Parser<'s> {
+    name: &'s str,
+    source: &'s str,
+    options: &'s CompileOptions,
+    at: usize,
+    tree: Tree,
+    open: Vec<Open>,
+    root: Vec<Id>,
+}
+
+/// What a tag holds.
+struct Head {
+    call: Invocation,
+    parameters: Vec<Arc<str>>,
+    strip_close: bool,
+}
+
+/// How a tag must end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Plain,
+    Unescaped,
+    Raw,
+}
+
+/// Parses a template.
+pub(crate) fn parse(name: &str, source: &str, options: &CompileOptions) -> Result<Tree, Error> {
+    let mut parser =
+        Parser { name, source, options, at: 0, tree: Tree::default(), open: Vec::new(), root: Vec::new() };
+    parser.document()?;
+    let root = Program { body: parser.root, ..Program::default() };
+    parser.tree.programs.push(root);
+    Ok(parser.tree)
+}
+
+impl<'s> Parser<'s> {
+    fn error(&self, at: usize, message: impl Into<String>) -> Error {
+        Error::at(ErrorKind::Syntax, self.name, self.source, at, message.into())
+    }
+
+    fn rest(&self) -> &'s str {
+        self.source.get(self.at..).unwrap_or("")
+    }
+
+    fn document(&mut self) -> Result<(), Error> {
+        while self.at < self.source.len() {
+            if self.content() {
+                self.tag()?;
+            }
+        }
+        match self.open.last() {
+            Some(open) => {
+                let name = original(&open.call.name);
+                Err(self
+                    .error(open.call.at, format!("'{name}' was never closed"))
+                    .with_hint(Some(format!("expected `{{{{/{name}}}}}`"))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reads text up to the next tag; false where it is escaped text or the end.
+    fn content(&mut self) -> bool {
+        let rest = self.rest();
+        let Some(at) = rest.find("{{") else {
+            self.push_content(rest.to_owned());
+            self.at = self.source.len();
+            return false;
+        };
+        let before = rest.get(..at).unwrap_or("");
+        self.at += at;
+        if let Some(kept) = before.strip_suffix('\\') {
+            self.push_content(kept.to_owned());
+            if kept.ends_with('\\') {
+                return true;
+            }
+            // An escaped tag is text up to the next one.
+            let rest = self.rest();
+            let next = rest.get(2..).and_then(|r| r.find("{{")).map_or(rest.len(), |i| i + 2);
+            let text = rest.get(..next).unwrap_or("");
+            let mut end = text.len();
+            if next < rest.len() {
+                let slashes = text.len() - text.trim_end_matches('\\').len();
+                end -= slashes.min(2).min(text.len().saturating_sub(2));
+            }
+            self.push_content(text.get(..end).unwrap_or("").to_owned());
+            self.at += end;
+            return false;
+        }
+        self.push_content(before.to_owned());
+        true
+    }
+
+    fn push_content(&mut self, original: String) {
+        if original.is_empty() {
+            return;
+        }
+        let end = original.len();
+        self.push(Node::Content(Content {
+            original,
+            start: 0,
+            end,
+            left_stripped: false,
+            right_stripped: false,
+        }));
+    }
+
+    fn push(&mut self, node: Node) {
+        self.tree.nodes.push(node);
+        let id = self.tree.nodes.len() - 1;
+        match self.open.last_mut() {
+            Some(open) => open.body.push(id),
+            None => self.root.push(id),
+        }
+    }
+
+    /// Reads one tag at the current place.
+    fn tag(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        let rest = self.rest();
+        if rest.starts_with("{{{{") {
+            return self.raw_block(start);
+        }
+        let strip_open = rest.as_bytes().get(2) == Some(&b'~');
+        let lead = 2 + usize::from(strip_open);
+        let body = rest.get(lead..).unwrap_or("");
+        if body.starts_with('!') {
+            return self.comment(start, lead, strip_open);
+        }
+        if let Some(length) = inverse_tag(body) {
+            let tag = rest.get(..lead + length).unwrap_or("");
+            let strip = Strip { open: strip_open, close: tag.ends_with("~}}") };
+            self.at = start + lead + length;
+            return self.inverse(start, strip);
+        }
+        let (opener, length) = opener(body);
+        self.at = start + lead + length;
+        match opener {
+            Opener::End => self.end_block(start, strip_open),
+            Opener::Partial => self.partial(start, strip_open),
+            Opener::Block(kind) => self.open_block(start, kind, strip_open),
+            Opener::Chain => self.chain(start, strip_open),
+            Opener::Decorator => Err(self.error(start, "Decorators other than `inline` do not exist")),
+            Opener::Mustache { escaped, unescaped } => {
+                let head =
+                    self.head(start, if unescaped { Ending::Unescaped } else { Ending::Plain }, false)?;
+                let strip = Strip { open: strip_open, close: head.strip_close };
+                self.push(Node::Mustache { call: head.call, escaped, strip });
+                Ok(())
+            }
+        }
+    }
+
+    fn comment(&mut self, start: usize, lead: usize, strip_open: bool) -> Result<(), Error> {
+        let rest = self.rest();
+        let body = rest.get(lead..).unwrap_or("");
+        let end = if body.starts_with("!--") {
+            let mut from = 0;
+            loop {
+                let Some(i) = body.get(from..).and_then(|b| b.find("--")) else {
+                    break None;
+                };
+                let after = body.get(from + i + 2..).unwrap_or("");
+                if after.starts_with("}}") {
+                    break Some(from + i + 4);
+                }
+                if after.starts_with("~}}") {
+                    break Some(from + i + 5);
+                }
+                from += i + 1;
+            }
+        } else {
+            body.find("}}").map(|i| i + 2)
+        };
+        let Some(end) = end else {
+            return Err(self.error(start, "The comment is never closed"));
+        };
+        let close = body.get(..end).is_some_and(|b| b.ends_with("~}}"));
+        self.at = start + lead + end;
+        self.push(Node::Comment(Strip { open: strip_open, close }));
+        Ok(())
+    }
+
+    /// `{{{{name}}}} … {{{{/name}}}}`: what is between is text.
+    fn raw_block(&mut self, start: usize) -> Result<(), Error> {
+        self.at = start + 4;
+        let head = self.head(start, Ending::Raw, false)?;
+        let mut depth = 1usize;
+        let from = self.at;
+        let mut search = from;
+        loop {
+            let Some(i) = self.source.get(search..).and_then(|r| r.find("{{{{")) else {
+                return Err(self.error(start, "The raw block is never closed"));
+            };
+            let at = search + i;
+            let after = self.source.get(at + 4..).unwrap_or("");
+            let Some(name) = after.strip_prefix('/') else {
+                depth += 1;
+                search = at + 4;
+                continue;
+            };
+            search = at + 5;
+            let Some(end) = name.find("}}}}") else {
+                continue;
+            };
+            let name = name.get(..end).unwrap_or("");
+            if name.is_empty() || name.contains(char::is_whitespace) {
+                continue;
+            }
+            depth -= 1;
+            search = at + 5 + end + 4;
+            if depth == 0 {
+                let open = original(&head.call.name);
+                if open != name {
+                    return Err(self.error(at, format!("{open} doesn't match {name}")));
+                }
+                return self.finish_raw(head, from, at, search);
+            }
+        }
+    }
+
+    fn finish_raw(&mut self, head: Head, from: usize, to: usize, next: usize) -> Result<(), Error> {
+        let text = self.source.get(from..to).unwrap_or("").to_owned();
+        let mut body = Vec::new();
+        if !text.is_empty() {
+            let end = text.len();
+            let content =
+                Content { original: text, start: 0, end, left_stripped: false, right_stripped: false };
+            self.tree.nodes.push(Node::Content(content));
+            body.push(self.tree.nodes.len() - 1);
+        }
+        self.tree.programs.push(Program { body, ..Program::default() });
+        let program = Some(self.tree.programs.len() - 1);
+        let none = Strip::default();
+        self.push(Node::Block(Block {
+            call: head.call,
+            program,
+            inverse: None,
+            open_strip: none,
+            inverse_strip: none,
+            close_strip: none,
+        }));
+        self.at = next;
+        Ok(())
+    }
+
+    fn partial(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
+        let head = self.head(start, Ending::Plain, true)?;
+        let strip = Strip { open: strip_open, close: head.strip_close };
+        self.push(Node::Partial { call: head.call, indent: String::new(), strip });
+        Ok(())
+    }
+
+    fn open_block(&mut self, start: usize, kind: Kind, strip_open: bool) -> Result<(), Error> {
+        let head = self.head(start, Ending::Plain, kind == Kind::Partial)?;
+        if kind == Kind::Inline && original(&head.call.name) != "inline" {
+            return Err(self.error(start, "Decorators other than `inline` do not exist"));
+        }
+        let strip = Strip { open: strip_open, close: head.strip_close };
+        self.push_open(start, kind, head, strip)
+    }
+
+    fn push_open(&mut self, start: usize, kind: Kind, head: Head, strip: Strip) -> Result<(), Error> {
+        let limit = self.options.limits.nesting;
+        if self.open.len() >= limit {
+            let message = format!("Nesting too deep: more than {limit} blocks within blocks");
+            return Err(Error::at(ErrorKind::Budget(Limit::Nesting), self.name, self.source, start, message));
+        }
+        self.open.push(Open {
+            kind,
+            call: head.call,
+            parameters: head.parameters,
+            strip,
+            body: Vec::new(),
+            program: None,
+            inverse_strip: Strip::default(),
+            chain: false,
+        });
+        Ok(())
+    }
+
+    fn program(&mut self, body: Vec<Id>, parameters: Vec<Arc<str>>, chained: bool) -> Id {
+        self.tree.programs.push(Program { body, parameters, chained });
+        self.tree.programs.len() - 1
+    }
+
+    /// Ends the first program of the innermost block, to begin its inverse.
+    fn begin_inverse(&mut self, start: usize, strip: Strip, chain: bool) -> Result<(), Error> {
+        let allowed = match self.open.last() {
+            Some(open) if open.program.is_none() => match open.kind {
+                Kind::Plain | Kind::Chained => true,
+                Kind::Inverted => !chain,
+                Kind::Partial => false,
+                Kind::Inline => return Err(self.error(start, "Unexpected inverse block on decorator")),
+            },
+            _ => false,
+        };
+        let Some(open) = self.open.last_mut().filter(|_| allowed) else {
+            return Err(self.error(start, "`else` belongs to no open block"));
+        };
+        open.inverse_strip = strip;
+        open.chain = chain;
+        let (body, parameters) = (std::mem::take(&mut open.body), std::mem::take(&mut open.parameters));
+        let program = self.program(body, parameters, false);
+        if let Some(open) = self.open.last_mut() {
+            open.program = Some(program);
+        }
+        Ok(())
+    }
+
+    fn inverse(&mut self, start: usize, strip: Strip) -> Result<(), Error> {
+        self.begin_inverse(start, strip, false)
+    }
+
+    fn chain(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
+        let head = self.head(start, Ending::Plain, false)?;
+        let strip = Strip { open: strip_open, close: head.strip_close };
+        self.begin_inverse(start, strip, true)?;
+        self.push_open(start, Kind::Chained, head, strip)
+    }
+
+    fn end_block(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
+        let head = self.head(start, Ending::Plain, true)?;
+        if !head.call.params.is_empty() || !head.call.hash.is_empty() {
+            return Err(self.error(start, "A closing tag takes only a name"));
+        }
+        let close = original(&head.call.name);
+        let base = self.open.iter().rev().find(|o| o.kind != Kind::Chained);
+        let Some(base) = base else {
+            return Err(self.error(start, format!("`{close}` is closed but was not opened")));
+        };
+        let open = original(&base.call.name);
+        if open != close {
+            return Err(self.error(start, format!("{open} doesn't match {close}")));
+        }
+        let strip = Strip { open: strip_open, close: head.strip_close };
+        self.finish_chain(strip);
+        self.finish_block(strip);
+        Ok(())
+    }
+
+    /// Ends the `else if` blocks above the block that is closed, from the innermost.
+    fn finish_chain(&mut self, close: Strip) {
+        while self.open.last().is_some_and(|o| o.kind == Kind::Chained) {
+            let Some(open) = self.open.pop() else {
+                return;
+            };
+            let outer_is_base = self.open.last().is_some_and(|o| o.kind != Kind::Chained);
+            // The reference gives each `else if` the closing strip of what ends the block around it.
+            let close_strip = if outer_is_base { close } else { open.strip };
+            let block = self.block(open, close_strip);
+            self.tree.nodes.push(Node::Block(block));
+            let node = self.tree.nodes.len() - 1;
+            if let Some(outer) = self.open.last_mut() {
+                outer.body.push(node);
+            }
+        }
+    }
+
+    /// A block from what was open: its last body is the inverse where one has begun.
+    fn block(&mut self, open: Open, close_strip: Strip) -> Block {
+        let last = self.program(open.body, open.parameters, open.chain);
+        let (program, inverse) = match open.program {
+            Some(program) => (Some(program), Some(last)),
+            None => (Some(last), None),
+        };
+        let (program, inverse) =
+            if open.kind == Kind::Inverted { (inverse, program) } else { (program, inverse) };
+        Block {
+            call: open.call,
+            program,
+            inverse,
+            open_strip: open.strip,
+            inverse_strip: open.inverse_strip,
+            close_strip,
+        }
+    }
+
+    fn finish_block(&mut self, close_strip: Strip) {
+        let Some(open) = self.open.pop() else {
+            return;
+        };
+        let kind = open.kind;
+        let block = self.block(open, close_strip);
+        self.push(match kind {
+            Kind::Partial => Node::PartialBlock(block),
+            Kind::Inline => Node::Inline(block),
+            _ => Node::Block(block),
+        });
+    }
+
+    /// Reads name, parameters, hash and block parameters up to the end of the tag.
+    fn head(&mut self, start: usize, ending: Ending, partial: bool) -> Result<Head, Error> {
+        let name = self.name_expr(partial)?;
+        let mut call = Invocation { name, params: Vec::new(), hash: Vec::new(), at: start };
+        let mut parameters = Vec::new();
+        self.arguments(&mut call, 0)?;
+        if let (Token::OpenParameters, _, end) = token(self.source, self.at) {
+            self.at = end;
+            parameters = self.block_parameters()?;
+        }
+        let (found, at, end) = token(self.source, self.at);
+        self.at = end;
+        let strip_close = match (found, ending) {
+            (Token::Close { strip }, Ending::Plain)
+            | (Token::CloseUnescaped { strip }, Ending::Unescaped) => strip,
+            (Token::CloseRaw, Ending::Raw) => false,
+            (found, _) => {
+                let expected = match ending {
+                    Ending::Plain => "}}",
+                    Ending::Unescaped => "}}}",
+                    Ending::Raw => "}}}}",
+                };
+                let shown =
+                    self.source.get(at..end).filter(|t| !t.is_empty()).unwrap_or("the end").to_owned();
+                let message = match found {
+                    Token::End => "The tag is never closed".to_owned(),
+                    _ => format!("`{shown}` is not expected here"),
+                };
+                return Err(self
+                    .error(at.min(self.source.len()), message)
+                    .with_hint(Some(format!("expected `{expected}`"))));
+            }
+        };
+        Ok(Head { call, parameters, strip_close })
+    }
+
+    fn block_parameters(&mut self) -> Result<Vec<Arc<str>>, Error> {
+        let mut names = Vec::new();
+        loop {
+            let (found, at, end) = token(self.source, self.at);
+            self.at = end;
+            match found {
+                Token::Id { text, .. } => names.push(Arc::from(text)),
+                Token::CloseParameters if !names.is_empty() => return Ok(names),
+                _ => return Err(self.error(at, "Block parameters are names between bars, as |item index|")),
+            }
+        }
+    }
+
+    /// Parameters, then hash arguments.
+    fn arguments(&mut self, call: &mut Invocation, depth: usize) -> Result<(), Error> {
+        loop {
+            let (found, at, end) = token(self.source, self.at);
+            match found {
+                Token::Id { text, .. } if matches!(token(self.source, end), (Token::Equals, _, _)) => {
+                    let (_, _, after) = token(self.source, end);
+                    self.at = after;
+                    let value = self.param(depth)?;
+                    call.hash.push((Arc::from(text), value));
+                }
+                Token::Id { .. }
+                | Token::Text(_)
+                | Token::Data
+                | Token::Bool(_)
+                | Token::Undefined
+                | Token::Null
+                | Token::Number(_)
+                | Token::OpenSexpr => {
+                    if !call.hash.is_empty() {
+                        return Err(self.error(at, "Parameters come before hash arguments"));
+                    }
+                    let value = self.param(depth)?;
+                    call.params.push(value);
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn param(&mut self, depth: usize) -> Result<Expr, Error> {
+        let (found, at, end) = token(self.source, self.at);
+        if found != Token::OpenSexpr {
+            return self.simple_expr();
+        }
+        if depth >= self.options.limits.nesting.min(100) {
+            let message = "Nesting too deep: expressions within expressions";
+            return Err(Error::at(
+                ErrorKind::Budget(Limit::Nesting),
+                self.name,
+                self.source,
+                at,
+                message.to_owned(),
+            ));
+        }
+        self.at = end;
+        let name = self.simple_expr()?;
+        let mut call = Invocation { name, params: Vec::new(), hash: Vec::new(), at };
+        self.arguments(&mut call, depth + 1)?;
+        let (found, at, end) = token(self.source, self.at);
+        if found != Token::CloseSexpr {
+            return Err(self
+                .error(at, "The expression is never closed")
+                .with_hint(Some("expected `)`".to_owned())));
+        }
+        self.at = end;
+        Ok(Expr::Call(Box::new(call)))
+    }
+
+    /// The name of a tag; a partial's may be computed.
+    fn name_expr(&mut self, partial: bool) -> Result<Expr, Error> {
+        match token(self.source, self.at) {
+            (Token::OpenSexpr, ..) if partial => self.param(0),
+            _ => self.simple_expr(),
+        }
+    }
+
+    /// A path or a literal.
+    fn simple_expr(&mut self) -> Result<Expr, Error> {
+        let (found, at, end) = token(self.source, self.at);
+        self.at = end;
+        Ok(match found {
+            Token::Text(text) => Expr::Text(Arc::from(text)),
+            Token::Number(number) => Expr::Number(number),
+            Token::Bool(truth) => Expr::Bool(truth),
+            Token::Undefined => Expr::Undefined,
+            Token::Null => Expr::Null,
+            Token::Data => {
+                let (first, first_at, end) = token(self.source, self.at);
+                self.at = end;
+                match first {
+                    Token::Id { text, literal } => Expr::Path(self.path(true, text, literal, at)?),
+                    _ => return Err(self.error(first_at, "A name must follow `@`")),
+                }
+            }
+            Token::Id { text, literal } => Expr::Path(self.path(false, text, literal, at)?),
+            _ => {
+                let shown = self.source.get(at..end).filter(|t| !t.is_empty()).unwrap_or("the end");
+                return Err(self.error(at.min(self.source.len()), format!("`{shown}` is not an expression")));
+            }
+        })
+    }
+
+    fn path(&mut self, data: bool, first: String, literal: bool, at: usize) -> Result<Path, Error> {
+        let mut path = Path {
+            data,
+            depth: 0,
+            parts: Vec::new(),
+            original: if data { "@".to_owned() } else { String::new() },
+            at,
+        };
+        self.part(&mut path, &first, literal)?;
+        loop {
+            let (found, _, end) = token(self.source, self.at);
+            let Token::Separator(separator) = found else {
+                return Ok(path);
+            };
+            let (next, at, end) = token(self.source, end);
+            let Token::Id { text, literal } = next else {
+                return Err(
+                    self.error(at.min(self.source.len()), "A name must follow the separator of a path")
+                );
+            };
+            self.at = end;
+            path.original.push(separator);
+            self.part(&mut path, &text, literal)?;
+        }
+    }
+
+    fn part(&self, path: &mut Path, part: &str, literal: bool) -> Result<(), Error> {
+        path.original.push_str(part);
+        if !literal && matches!(part, ".." | "." | "this") {
+            if !path.parts.is_empty() {
+                return Err(self.error(path.at, format!("Invalid path: {}", path.original)));
+            }
+            path.depth += usize::from(part == "..");
+        } else {
+            path.parts.push(Arc::from(part));
+        }
+        Ok(())
+    }
+}
+
+/// What a tag begins.
+enum Opener {
+    End,
+    Partial,
+    Block(Kind),
+    Chain,
+    Decorator,
+    Mustache { escaped: bool, unescaped: bool },
+}
+
+/// The kind of a tag and the length of its sign.
+fn opener(body: &str) -> (Opener, usize) {
+    let trimmed = body.trim_start();
+    if let Some(after) = trimmed.strip_prefix("else")
+        && !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+    {
+        return (Opener::Chain, body.len() - after.len());
+    }
+    match body.as_bytes().first() {
+        Some(b'>') => (Opener::Partial, 1),
+        Some(b'#') if body.starts_with("#>") => (Opener::Block(Kind::Partial), 2),
+        Some(b'#') if body.starts_with("#*") => (Opener::Block(Kind::Inline), 2),
+        Some(b'#') => (Opener::Block(Kind::Plain), 1),
+        Some(b'/') => (Opener::End, 1),
+        Some(b'^') => (Opener::Block(Kind::Inverted), 1),
+        Some(b'{') => (Opener::Mustache { escaped: false, unescaped: true }, 1),
+        Some(b'&') => (Opener::Mustache { escaped: false, unescaped: false }, 1),
+        Some(b'*') => (Opener::Decorator, 1),
+        _ => (Opener::Mustache { escaped: true, unescaped: false }, 0),
+    }
+}
+
+/// The length of `^}}` or `else}}`, where the tag is one.
+fn inverse_tag(body: &str) -> Option<usize> {
+    let after = body.strip_prefix('^').or_else(|| body.trim_start().strip_prefix("else"))?;
+    let close = after.trim_start();
+    let close = close.strip_prefix('~').unwrap_or(close);
+    close.starts_with("}}").then(|| body.len() - close.len() + 2)
+}
+
+/// What a name is called in messages and compared by.
+pub(crate) fn original(name: &Expr) -> String {
+    match name {
+        Expr::Path(path) => path.original.clone(),
+        Expr::Text(text) => text.to_string(),
+        Expr::Number(number) => {
+            let mut text = String::new();
+            format::js_float(*number, &mut text);
+            text
+        }
+        Expr::Bool(truth) => truth.to_string(),
+        Expr::Undefined => "undefined".to_owned(),
+        Expr::Null => "null".to_owned(),
+        Expr::Call(call) => original(&call.name),
+    }
+}

@@ -1,0 +1,426 @@
+//! Handlebars on the machine: the environment of a program, lookups, helper calls and output.
+//!
+//! In: operations of the Handlebars front end. Out: values on the stack, text in the output.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::helper::{HelperCall, Program};
+use super::{Flow, Machine, escape};
+use crate::code::{Call, Code, Find, Index, Op};
+use crate::error::{Fault, FaultKind};
+use crate::value::compare::js_strict_equal;
+use crate::value::{Value, format, number};
+
+/// The contexts around a program, innermost first.
+#[derive(Debug)]
+pub(crate) struct Depth<'a> {
+    pub(crate) value: Value<'a>,
+    pub(crate) parent: Option<Rc<Depth<'a>>>,
+}
+
+/// `@` data: what a frame sets hides what the frames around it set.
+#[derive(Debug)]
+pub(crate) struct Data<'a> {
+    pub(crate) entries: Vec<(Arc<str>, Value<'a>)>,
+    /// The frame is that of a partial block; `None` takes the block around away.
+    pub(crate) partial_block: Option<Option<Rc<Closure<'a>>>>,
+    pub(crate) parent: Option<Rc<Data<'a>>>,
+}
+
+/// The block parameters of the programs around, innermost first.
+#[derive(Debug)]
+pub(crate) struct Parameters<'a> {
+    pub(crate) values: Vec<Value<'a>>,
+    pub(crate) parent: Option<Rc<Parameters<'a>>>,
+}
+
+/// Inline partials, the latest first.
+#[derive(Debug)]
+pub(crate) struct Inlines<'a> {
+    pub(crate) name: Arc<str>,
+    pub(crate) closure: Rc<Closure<'a>>,
+    pub(crate) parent: Option<Rc<Inlines<'a>>>,
+}
+
+/// A program with what it sees.
+#[derive(Debug)]
+pub(crate) struct Closure<'a> {
+    pub(crate) program: Program,
+    pub(crate) scope: Scope<'a>,
+    /// The partial block that the program itself sees.
+    pub(crate) partial_block: Option<Rc<Closure<'a>>>,
+}
+
+/// What a program sees.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scope<'a> {
+    pub(crate) context: Option<Value<'a>>,
+    pub(crate) depths: Option<Rc<Depth<'a>>>,
+    pub(crate) data: Option<Rc<Data<'a>>>,
+    pub(crate) parameters: Option<Rc<Parameters<'a>>>,
+    pub(crate) inlines: Option<Rc<Inlines<'a>>>,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn this(&self) -> Value<'a> {
+        self.context.clone().unwrap_or(Value::Missing)
+    }
+
+    /// The same scope with another context, and the old one around it unless it is the same.
+    pub(crate) fn with_context(&self, context: Value<'a>) -> Scope<'a> {
+        let mut scope = self.clone();
+        if !js_strict_equal(&self.this(), &context) {
+            scope.depths = Some(Rc::new(Depth { value: context.clone(), parent: self.depths.clone() }));
+        }
+        scope.context = Some(context);
+        scope
+    }
+
+    pub(crate) fn with_data(mut self, entries: Vec<(Arc<str>, Value<'a>)>) -> Scope<'a> {
+        self.data = Some(Rc::new(Data { entries, partial_block: None, parent: self.data.take() }));
+        self
+    }
+
+    pub(crate) fn with_parameters(mut self, values: Vec<Value<'a>>) -> Scope<'a> {
+        self.parameters = Some(Rc::new(Parameters { values, parent: self.parameters.take() }));
+        self
+    }
+
+    pub(crate) fn datum(&self, name: &str) -> Option<Value<'a>> {
+        let mut frame = self.data.as_ref();
+        while let Some(data) = frame {
+            if let Some((_, value)) = data.entries.iter().find(|(n, _)| &**n == name) {
+                return Some(value.clone());
+            }
+            if let (Some(block), "partial-block") = (&data.partial_block, name) {
+                return block.as_ref().map(|_| Value::Bool(true));
+            }
+            frame = data.parent.as_ref();
+        }
+        None
+    }
+
+    /// The partial block that `@partial-block` means here.
+    pub(crate) fn partial_block(&self) -> Option<Rc<Closure<'a>>> {
+        let mut frame = self.data.as_ref();
+        while let Some(data) = frame {
+            if let Some(block) = &data.partial_block {
+                return block.clone();
+            }
+            frame = data.parent.as_ref();
+        }
+        None
+    }
+}
+
+/// JavaScript's property lookup on data: own properties, items, `length`.
+pub(crate) fn js_property<'a>(value: &Value<'a>, key: &str) -> Option<Value<'a>> {
+    let count = |n: usize| Some(Value::Int(i64::try_from(n).unwrap_or(i64::MAX)));
+    let place = || (key == "0" || !key.starts_with('0')).then(|| key.parse::<usize>().ok()).flatten();
+    if value.is_array() {
+        return if key == "length" { count(value.len().unwrap_or(0)) } else { value.item(place()?) };
+    }
+    if let Some(text) = value.as_str() {
+        if key == "length" {
+            return count(text.encode_utf16().count());
+        }
+        return text.chars().nth(place()?).map(|c| Value::from(c.to_string()));
+    }
+    value.property(key)
+}
+
+/// JavaScript's truth.
+pub(crate) fn js_truthy(value: &Value<'_>) -> bool {
+    match value {
+        Value::Missing | Value::Nil | Value::Bool(false) | Value::Int(0) => false,
+        Value::Float(f) => *f != 0.0 && !f.is_nan(),
+        Value::Str(s) => !s.is_empty(),
+        Value::Text(s) => !s.is_empty(),
+        _ => true,
+    }
+}
+
+/// Handlebars' `isEmpty`.
+pub(crate) fn js_empty(value: &Value<'_>) -> bool {
+    let zero = matches!(value, Value::Int(0)) || matches!(value, Value::Float(f) if *f == 0.0);
+    (!js_truthy(value) && !zero) || (value.is_array() && value.is_empty())
+}
+
+impl<'a> Machine<'a> {
+    pub(crate) fn start_mustache(&mut self, data: Value<'a>) {
+        let mut entries: Vec<(Arc<str>, Value<'a>)> =
+            self.options.data.iter().map(|(k, v)| (Arc::from(k.as_str()), v.clone())).collect();
+        if !entries.iter().any(|(k, _)| &**k == "root") {
+            entries.push((Arc::from("root"), data.clone()));
+        }
+        let scope = Scope {
+            depths: Some(Rc::new(Depth { value: data.clone(), parent: None })),
+            context: Some(data),
+            ..Scope::default()
+        };
+        self.scope = scope.with_data(entries).with_parameters(Vec::new());
+    }
+
+    pub(crate) fn find(&mut self, code: &Code, at: Index) -> Result<(), Fault> {
+        let Some(find) = code.finds.get(at as usize) else {
+            return Ok(());
+        };
+        let value = self.lookup(find)?;
+        if find.reported && matches!(value, Value::Missing) {
+            self.report_undefined(|| find.original.to_string());
+        }
+        self.stack.push(value);
+        Ok(())
+    }
+
+    /// The value of a path.
+    pub(crate) fn lookup(&self, find: &Find) -> Result<Value<'a>, Fault> {
+        let mut parts = find.parts.iter().peekable();
+        let mut value = match find.block_parameter {
+            Some((up, at)) => {
+                parts.next();
+                self.block_parameter(up, at)
+            }
+            None if find.data => {
+                let first = parts.next().map_or("", |p| p);
+                let found = self.scope.datum(first);
+                if found.is_none() && find.strict {
+                    return Err(not_defined(first, "[object Object]"));
+                }
+                found.unwrap_or(Value::Missing)
+            }
+            None if find.compat && !find.parts.is_empty() => {
+                let first = parts.next().map_or("", |p| p);
+                let found = self.in_contexts_around(first);
+                if found.is_none() && find.strict {
+                    return Err(not_defined(first, "[object Object]"));
+                }
+                found.unwrap_or(Value::Missing)
+            }
+            None => self.context_up(find.depth),
+        };
+        while let Some(part) = parts.next() {
+            let last = parts.peek().is_none();
+            if value.is_nil() {
+                if find.assume {
+                    return Err(not_defined(
+                        part,
+                        if matches!(value, Value::Nil) { "null" } else { "undefined" },
+                    ));
+                }
+                return Ok(value);
+            }
+            let found = js_property(&value, part);
+            if found.is_none() && last && find.strict {
+                let mut shown = String::new();
+                format::js_display(&value, &mut shown, 200);
+                return Err(not_defined(part, &shown));
+            }
+            value = found.unwrap_or(Value::Missing);
+        }
+        Ok(value)
+    }
+
+    fn block_parameter(&self, up: usize, at: usize) -> Value<'a> {
+        let mut level = self.scope.parameters.as_ref();
+        for _ in 0..up {
+            level = level.and_then(|l| l.parent.as_ref());
+        }
+        level.and_then(|l| l.values.get(at).cloned()).unwrap_or(Value::Missing)
+    }
+
+    fn context_up(&self, depth: usize) -> Value<'a> {
+        if depth == 0 {
+            return self.scope.this();
+        }
+        let mut level = self.scope.depths.as_ref();
+        for _ in 0..depth {
+            level = level.and_then(|l| l.parent.as_ref());
+        }
+        level.map_or(Value::Missing, |l| l.value.clone())
+    }
+
+    /// Compat mode: the first context around that has the property.
+    fn in_contexts_around(&self, name: &str) -> Option<Value<'a>> {
+        let mut level = self.scope.depths.as_ref();
+        while let Some(depth) = level {
+            if let Some(found) = js_property(&depth.value, name).filter(|v| !v.is_nil()) {
+                return Some(found);
+            }
+            level = depth.parent.as_ref();
+        }
+        None
+    }
+
+    /// Writes the top of the stack: nothing for what is not there.
+    pub(crate) fn write(&mut self, escaped: bool) -> Result<(), Fault> {
+        let value = self.pop();
+        self.write_value(&value, escaped)
+    }
+
+    pub(crate) fn write_value(&mut self, value: &Value<'a>, escaped: bool) -> Result<(), Fault> {
+        let limit = self.output_limit();
+        match value {
+            Value::Nil | Value::Missing => return Ok(()),
+            Value::Safe(text) => self.out.push_str(text),
+            _ if !escaped => {
+                format::js_display(value, &mut self.out, limit);
+            }
+            _ => match value.as_str() {
+                Some(text) => escape::mustache_escape(text, &mut self.out),
+                None => {
+                    let mut text = String::new();
+                    format::js_display(value, &mut text, limit);
+                    escape::mustache_escape(&text, &mut self.out);
+                }
+            },
+        }
+        self.check_output()
+    }
+
+    pub(crate) fn mustache_step(&mut self, code: &Arc<Code>, op: Op) -> Result<Flow, Fault> {
+        match op {
+            Op::Call(at) => {
+                let Some(call) = code.calls.get(at as usize) else {
+                    return Ok(Flow::Next);
+                };
+                let value = self.call_value(code, call)?;
+                self.stack.push(value);
+                Ok(Flow::Next)
+            }
+            Op::Block(at) => self.block(code, at),
+            Op::BlockEnd => self.block_end(),
+            Op::Partial(at) => self.run_partial(code, at),
+            Op::Inline(start) => {
+                let name = self.pop().to_js_text();
+                self.scope.inlines = Some(self.inline(&name, start));
+                Ok(Flow::Next)
+            }
+            _ => Ok(Flow::Next),
+        }
+    }
+
+    /// The current inline partials with one more.
+    pub(crate) fn inline(&self, name: &str, start: Index) -> Rc<Inlines<'a>> {
+        let closure = Closure {
+            program: Program { template: self.template.clone(), start },
+            scope: self.scope.clone(),
+            partial_block: None,
+        };
+        Rc::new(Inlines {
+            name: Arc::from(name),
+            closure: Rc::new(closure),
+            parent: self.scope.inlines.clone(),
+        })
+    }
+
+    /// Takes a call's hash and parameters from the stack.
+    pub(crate) fn arguments(&mut self, call: &Call) -> (Vec<Value<'a>>, Vec<(Arc<str>, Value<'a>)>) {
+        let from = self.stack.len().saturating_sub(call.hash.len());
+        let hash: Vec<_> = call.hash.iter().cloned().zip(self.stack.drain(from..)).collect();
+        let from = self.stack.len().saturating_sub(call.parameters);
+        (self.stack.drain(from..).collect(), hash)
+    }
+
+    /// The value of `{{name …}}`: a helper's answer, or the value of the path.
+    fn call_value(&mut self, code: &Code, call: &Call) -> Result<Value<'a>, Fault> {
+        let (params, hash) = self.arguments(call);
+        if call.helper {
+            if self.options.helpers.contains_key(&*call.name) {
+                return self.helper(&call.name, &call.name, params, hash, None, None);
+            }
+            if super::sections::is_builtin(&call.name) {
+                return self.builtin_value(&call.name, &params);
+            }
+        }
+        let Some(find) = code.finds.get(call.find as usize) else {
+            return Ok(Value::Missing);
+        };
+        let value = self.lookup(find)?;
+        if call.certain {
+            if js_truthy(&value) {
+                return Err(Fault::new(FaultKind::Helper, format!("{} is not a function", call.name)));
+            }
+            return self.helper_missing(call, params, hash, None, None);
+        }
+        if value.is_nil() && self.options.helpers.contains_key("helperMissing") {
+            return self.helper("helperMissing", &call.name, params, hash, None, None);
+        }
+        if find.reported && matches!(value, Value::Missing) {
+            self.report_undefined(|| find.original.to_string());
+        }
+        Ok(value)
+    }
+
+    pub(crate) fn helper_missing(
+        &mut self,
+        call: &Call,
+        params: Vec<Value<'a>>,
+        hash: Vec<(Arc<str>, Value<'a>)>,
+        program: Option<Program>,
+        inverse: Option<Program>,
+    ) -> Result<Value<'a>, Fault> {
+        if self.options.helpers.contains_key("helperMissing") {
+            return self.helper("helperMissing", &call.name, params, hash, program, inverse);
+        }
+        Err(Fault::new(FaultKind::Helper, format!("Missing helper: \"{}\"", call.name)))
+    }
+
+    /// Calls a helper of the host.
+    pub(crate) fn helper(
+        &mut self,
+        helper: &str,
+        name: &str,
+        params: Vec<Value<'a>>,
+        hash: Vec<(Arc<str>, Value<'a>)>,
+        program: Option<Program>,
+        inverse: Option<Program>,
+    ) -> Result<Value<'a>, Fault> {
+        let options = self.options;
+        let Some(found) = options.helpers.get(helper) else {
+            return Ok(Value::Missing);
+        };
+        let mut call =
+            HelperCall { machine: self, name: name.to_owned(), params, hash, program, inverse, failed: None };
+        match found.call(&mut call) {
+            Ok(value) => Ok(value),
+            Err(message) => Err(match call.failed.take() {
+                Some(fault) => fault,
+                None => Fault::argument(message),
+            }),
+        }
+    }
+
+    /// A standard helper called for its value.
+    fn builtin_value(&mut self, name: &str, params: &[Value<'a>]) -> Result<Value<'a>, Fault> {
+        match (name, params) {
+            ("lookup", [object, field, ..]) => {
+                if !js_truthy(object) {
+                    return Ok(object.clone());
+                }
+                let key = match field {
+                    Value::Float(f) => {
+                        number::to_i(&Value::Float(*f)).map_or(String::new(), |i| i.to_string())
+                    }
+                    other => other.to_js_text(),
+                };
+                Ok(js_property(object, &key).unwrap_or(Value::Missing))
+            }
+            ("lookup", _) => Ok(Value::Missing),
+            ("log", _) => {
+                let line: Vec<String> = params.iter().map(Value::to_js_text).collect();
+                self.log(line.join(" "));
+                Ok(Value::Missing)
+            }
+            ("each", [_, ..]) => Ok(Value::Missing),
+            ("each", _) => Err(Fault::argument("Must pass iterator to #each")),
+            (_, [_]) => Ok(Value::Missing),
+            _ => Err(Fault::argument(format!("#{name} requires exactly one argument"))),
+        }
+    }
+}
+
+fn not_defined(name: &str, object: &str) -> Fault {
+    Fault::new(FaultKind::Missing, format!("\"{name}\" not defined in {object}"))
+}

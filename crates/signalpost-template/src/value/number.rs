@@ -1,0 +1,457 @@
+//! Arithmetic as the Liquid reference has it: integers without a bound, fractions as decimals.
+//!
+//! In: values that were turned to numbers by [`number`]. Out: values again; floats go through decimal text and
+//! back, so `0.1 + 0.2` is `0.3`. Numbers are bounded in size so that arithmetic cannot exhaust memory.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use num_bigint::{BigInt, Sign};
+use num_traits::{FromPrimitive, Signed, ToPrimitive, Zero};
+
+use super::{Value, format};
+use crate::error::{Fault, FaultKind};
+
+/// The most bits a whole number may have; more is refused.
+const BITS: u64 = 1 << 16;
+/// Digits kept beyond the operands' own by a decimal division.
+const DIVISION_DIGITS: u32 = 32;
+
+/// A number in Liquid's arithmetic.
+#[derive(Clone, Debug)]
+pub(crate) enum Number {
+    Small(i64),
+    Whole(BigInt),
+    Decimal(Decimal),
+    /// Not a number, or infinite: a float that has no decimal form.
+    Strange(f64),
+}
+
+/// `mantissa / 10^scale`.
+#[derive(Clone, Debug)]
+pub(crate) struct Decimal {
+    mantissa: BigInt,
+    scale: u32,
+}
+
+fn ten_to(power: u32) -> BigInt {
+    BigInt::from(10).pow(power)
+}
+
+impl Decimal {
+    /// Reads decimal text with an optional exponent, as floats print.
+    fn parse(text: &str) -> Option<Decimal> {
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((m, e)) => (m, e.parse::<i32>().ok()?),
+            None => (text, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits: BigInt = format!("{whole}{fraction}").parse().ok()?;
+        let scale = i32::try_from(fraction.len()).ok()? - exponent;
+        Some(match u32::try_from(scale) {
+            Ok(scale) => Decimal { mantissa: digits, scale },
+            Err(_) => Decimal { mantissa: digits * ten_to(scale.unsigned_abs().min(400)), scale: 0 },
+        })
+    }
+
+    fn from_whole(whole: BigInt) -> Decimal {
+        Decimal { mantissa: whole, scale: 0 }
+    }
+
+    fn to_float(&self) -> f64 {
+        if let (Some(m), true) = (self.mantissa.to_i64(), self.scale <= 22) {
+            // Both are exact as floats below 2^53, so one division rounds once.
+            if m.unsigned_abs() < 1 << 53
+                && let Some(m) = m.to_f64()
+            {
+                return m / 10_f64.powi(i32::try_from(self.scale).unwrap_or(0));
+            }
+        }
+        format!("{}e-{}", self.mantissa, self.scale).parse().unwrap_or(0.0)
+    }
+
+    /// Both mantissas at the larger of the two scales.
+    fn aligned(&self, other: &Decimal) -> (BigInt, BigInt, u32) {
+        let scale = self.scale.max(other.scale);
+        (&self.mantissa * ten_to(scale - self.scale), &other.mantissa * ten_to(scale - other.scale), scale)
+    }
+
+    /// The quotient rounded down to a whole number.
+    fn floor(&self) -> BigInt {
+        floor_div(&self.mantissa, &ten_to(self.scale)).0
+    }
+
+    fn ceil(&self) -> BigInt {
+        -floor_div(&-&self.mantissa, &ten_to(self.scale)).0
+    }
+
+    /// Rounds half away from zero to `digits` places after the point (before it where negative).
+    fn round(&self, digits: i32) -> Decimal {
+        let drop = i64::from(self.scale) - i64::from(digits);
+        if drop <= 0 {
+            return self.clone();
+        }
+        let divisor = ten_to(u32::try_from(drop.min(1000)).unwrap_or(0));
+        let half = &divisor / 2;
+        let magnitude: BigInt = (self.mantissa.abs() + half) / &divisor;
+        let signed = if self.mantissa.is_negative() { -magnitude } else { magnitude };
+        match u32::try_from(digits) {
+            Ok(scale) => Decimal { mantissa: signed, scale },
+            Err(_) => Decimal::from_whole(signed * ten_to(digits.unsigned_abs().min(1000))),
+        }
+    }
+}
+
+/// Quotient rounded down and the remainder with the divisor's sign.
+fn floor_div(a: &BigInt, b: &BigInt) -> (BigInt, BigInt) {
+    let (q, r) = (a / b, a % b);
+    if !r.is_zero() && (r.sign() == Sign::Minus) != (b.sign() == Sign::Minus) {
+        (q - 1, r + b)
+    } else {
+        (q, r)
+    }
+}
+
+/// Reads a value as a number: floats and decimal text as decimals, other text by its leading digits, the rest as 0.
+pub(crate) fn number(value: &Value<'_>) -> Number {
+    match value {
+        Value::Int(i) => Number::Small(*i),
+        Value::Big(b) => Number::Whole(b.as_ref().clone()),
+        Value::Float(f) => {
+            let mut text = String::new();
+            format::float(*f, &mut text);
+            Decimal::parse(&text).map_or(Number::Strange(*f), Number::Decimal)
+        }
+        Value::Str(_) | Value::Text(_) | Value::Safe(_) => text_number(value.as_str().unwrap_or("")),
+        _ => Number::Small(0),
+    }
+}
+
+fn text_number(text: &str) -> Number {
+    let stripped = text.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{0b}'));
+    let unsigned = stripped.strip_prefix('-').unwrap_or(stripped);
+    if let Some((whole, fraction)) = unsigned.split_once('.')
+        && !whole.is_empty()
+        && !fraction.is_empty()
+        && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
+        && stripped.len() < 1000
+        && let Some(decimal) = Decimal::parse(stripped)
+    {
+        return Number::Decimal(decimal);
+    }
+    leading_integer(text)
+}
+
+/// Ruby's `String#to_i`: white space, sign, digits with single underscores between them; else 0.
+pub(crate) fn leading_integer(text: &str) -> Number {
+    let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\u{0b}');
+    let (sign, rest) = match text.as_bytes().first() {
+        Some(b'-') => ("-", text.get(1..).unwrap_or("")),
+        Some(b'+') => ("", text.get(1..).unwrap_or("")),
+        _ => ("", text),
+    };
+    let mut digits = String::from(sign);
+    let mut after_digit = false;
+    for c in rest.chars().take(20_000) {
+        match c {
+            '0'..='9' => {
+                digits.push(c);
+                after_digit = true;
+            }
+            '_' if after_digit => after_digit = false,
+            _ => break,
+        }
+    }
+    if digits.len() == sign.len() {
+        return Number::Small(0);
+    }
+    match digits.parse::<i64>() {
+        Ok(small) => Number::Small(small),
+        Err(_) => digits.parse::<BigInt>().map_or(Number::Small(0), Number::Whole),
+    }
+}
+
+/// Ruby's `Integer(text)`: the whole text must be an integer, with optional base prefix and underscores.
+pub(crate) fn strict_integer(text: &str) -> Option<BigInt> {
+    let Some((before, _)) = text.split_once('\0') else {
+        return whole_text_integer(text);
+    };
+    // Ruby reads numbers beyond 64 bits, and those with underscores, only up to a null.
+    let found = whole_text_integer(before)?;
+    (found.bits() > 64 || before.contains('_')).then_some(found)
+}
+
+fn whole_text_integer(text: &str) -> Option<BigInt> {
+    let trimmed = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{0b}');
+    let (negative, rest) = match trimmed.as_bytes().first()? {
+        b'-' => (true, trimmed.get(1..)?),
+        b'+' => (false, trimmed.get(1..)?),
+        _ => (false, trimmed),
+    };
+    let lower = rest.to_ascii_lowercase();
+    let (radix, digits) = match lower.get(..2) {
+        Some("0x") => (16, lower.get(2..)?),
+        Some("0b") => (2, lower.get(2..)?),
+        Some("0o") => (8, lower.get(2..)?),
+        Some("0d") => (10, lower.get(2..)?),
+        _ if lower.len() > 1 && lower.starts_with('0') => (8, lower.get(1..)?),
+        _ => (10, lower.as_str()),
+    };
+    let digits = if radix == 8 { digits.strip_prefix('_').unwrap_or(digits) } else { digits };
+    if digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__") {
+        return None;
+    }
+    if digits.len() > 20_000 || digits.starts_with(['+', '-']) {
+        return None;
+    }
+    let plain: String = digits.chars().filter(|c| *c != '_').collect();
+    let magnitude = BigInt::parse_bytes(plain.as_bytes(), radix)?;
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+/// The integer that a filter argument means, or the reference's complaint.
+pub(crate) fn integer(value: &Value<'_>) -> Result<BigInt, Fault> {
+    match value {
+        Value::Int(i) => Ok(BigInt::from(*i)),
+        Value::Big(b) => Ok(b.as_ref().clone()),
+        _ => strict_integer(&value.to_text()).ok_or_else(|| Fault::argument("invalid integer")),
+    }
+}
+
+/// The same, kept within 64 bits.
+pub(crate) fn clamped_integer(value: &Value<'_>) -> Result<i64, Fault> {
+    if let Value::Int(i) = value {
+        return Ok(*i);
+    }
+    let big = integer(value)?;
+    Ok(big.to_i64().unwrap_or(if big.is_negative() { i64::MIN } else { i64::MAX }))
+}
+
+/// Turns a whole number back into a value.
+pub(crate) fn whole_value<'a>(whole: BigInt) -> Result<Value<'a>, Fault> {
+    match whole.to_i64() {
+        Some(small) => Ok(Value::Int(small)),
+        None if whole.bits() > BITS => {
+            Err(Fault::new(FaultKind::Budget, "number too big: more than 65536 bits"))
+        }
+        None => Ok(Value::Big(Arc::new(whole))),
+    }
+}
+
+impl Number {
+    pub(crate) fn into_value<'a>(self) -> Result<Value<'a>, Fault> {
+        match self {
+            Number::Small(i) => Ok(Value::Int(i)),
+            Number::Whole(b) => whole_value(b),
+            Number::Decimal(d) => Ok(Value::Float(d.to_float())),
+            Number::Strange(f) => Ok(Value::Float(f)),
+        }
+    }
+
+    fn big(&self) -> Option<BigInt> {
+        match self {
+            Number::Small(i) => Some(BigInt::from(*i)),
+            Number::Whole(b) => Some(b.clone()),
+            _ => None,
+        }
+    }
+
+    fn decimal(&self) -> Option<Decimal> {
+        match self {
+            Number::Decimal(d) => Some(d.clone()),
+            _ => self.big().map(Decimal::from_whole),
+        }
+    }
+
+    fn float(&self) -> f64 {
+        match self {
+            Number::Small(i) => i.to_f64().unwrap_or(0.0),
+            Number::Whole(b) => b.to_f64().unwrap_or(f64::NAN),
+            Number::Decimal(d) => d.to_float(),
+            Number::Strange(f) => *f,
+        }
+    }
+
+    pub(crate) fn is_zero(&self) -> bool {
+        match self {
+            Number::Small(i) => *i == 0,
+            Number::Whole(b) => b.is_zero(),
+            Number::Decimal(d) => d.mantissa.is_zero(),
+            Number::Strange(_) => false,
+        }
+    }
+
+    pub(crate) fn compare(&self, other: &Number) -> Option<Ordering> {
+        match (self, other) {
+            (Number::Small(a), Number::Small(b)) => Some(a.cmp(b)),
+            _ => match (self.decimal(), other.decimal()) {
+                (Some(a), Some(b)) => {
+                    let (x, y, _) = a.aligned(&b);
+                    Some(x.cmp(&y))
+                }
+                _ => self.float().partial_cmp(&other.float()),
+            },
+        }
+    }
+
+    pub(crate) fn abs(self) -> Number {
+        match self {
+            Number::Small(i) => {
+                i.checked_abs().map_or_else(|| Number::Whole(BigInt::from(i).abs()), Number::Small)
+            }
+            Number::Whole(b) => Number::Whole(b.abs()),
+            Number::Decimal(d) => Number::Decimal(Decimal { mantissa: d.mantissa.abs(), scale: d.scale }),
+            Number::Strange(f) => Number::Strange(f.abs()),
+        }
+    }
+}
+
+/// The four rules and the remainder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    Plus,
+    Minus,
+    Times,
+    Divide,
+    Modulo,
+}
+
+/// Applies an operation as the reference's `apply_operation`: whole numbers stay whole, the rest is decimal.
+pub(crate) fn apply(a: &Number, b: &Number, operation: Arithmetic) -> Result<Number, Fault> {
+    if let (Number::Small(x), Number::Small(y)) = (a, b)
+        && let Some(small) = apply_small(*x, *y, operation)?
+    {
+        return Ok(Number::Small(small));
+    }
+    if let (Some(x), Some(y)) = (a.big(), b.big()) {
+        return apply_whole(&x, &y, operation).map(Number::Whole);
+    }
+    match (a.decimal(), b.decimal()) {
+        (Some(x), Some(y)) => apply_decimal(&x, &y, operation).map(Number::Decimal),
+        _ => apply_float(a.float(), b.float(), operation).map(Number::Strange),
+    }
+}
+
+fn divided_by_zero() -> Fault {
+    Fault::new(FaultKind::ZeroDivision, "divided by 0")
+}
+
+fn apply_small(x: i64, y: i64, operation: Arithmetic) -> Result<Option<i64>, Fault> {
+    Ok(match operation {
+        Arithmetic::Plus => x.checked_add(y),
+        Arithmetic::Minus => x.checked_sub(y),
+        Arithmetic::Times => x.checked_mul(y),
+        _ if y == 0 => return Err(divided_by_zero()),
+        Arithmetic::Divide => {
+            x.checked_div(y).map(|q| if x % y != 0 && (x < 0) != (y < 0) { q - 1 } else { q })
+        }
+        Arithmetic::Modulo => x.checked_rem(y).map(|r| if r != 0 && (r < 0) != (y < 0) { r + y } else { r }),
+    })
+}
+
+fn apply_whole(x: &BigInt, y: &BigInt, operation: Arithmetic) -> Result<BigInt, Fault> {
+    if x.bits() + y.bits() > 4 * BITS {
+        return Err(Fault::new(FaultKind::Budget, "number too big: more than 65536 bits"));
+    }
+    Ok(match operation {
+        Arithmetic::Plus => x + y,
+        Arithmetic::Minus => x - y,
+        Arithmetic::Times => x * y,
+        _ if y.is_zero() => return Err(divided_by_zero()),
+        Arithmetic::Divide => floor_div(x, y).0,
+        Arithmetic::Modulo => floor_div(x, y).1,
+    })
+}
+
+fn apply_decimal(x: &Decimal, y: &Decimal, operation: Arithmetic) -> Result<Decimal, Fault> {
+    let (a, b, scale) = x.aligned(y);
+    Ok(match operation {
+        Arithmetic::Plus => Decimal { mantissa: a + b, scale },
+        Arithmetic::Minus => Decimal { mantissa: a - b, scale },
+        Arithmetic::Times => Decimal { mantissa: &x.mantissa * &y.mantissa, scale: x.scale + y.scale },
+        _ if b.is_zero() => return Err(divided_by_zero()),
+        Arithmetic::Divide => {
+            let bits = a.bits().max(b.bits());
+            let digits = DIVISION_DIGITS + u32::try_from(bits / 3).unwrap_or(0);
+            Decimal { mantissa: a * ten_to(digits) / b, scale: digits }
+        }
+        Arithmetic::Modulo => Decimal { mantissa: floor_div(&a, &b).1, scale },
+    })
+}
+
+fn apply_float(x: f64, y: f64, operation: Arithmetic) -> Result<f64, Fault> {
+    Ok(match operation {
+        Arithmetic::Plus => x + y,
+        Arithmetic::Minus => x - y,
+        Arithmetic::Times => x * y,
+        _ if y == 0.0 => return Err(divided_by_zero()),
+        Arithmetic::Divide => x / y,
+        Arithmetic::Modulo => x.rem_euclid(y),
+    })
+}
+
+fn domain(float: f64) -> Fault {
+    let text = if float.is_nan() {
+        "NaN"
+    } else if float > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    };
+    Fault::new(FaultKind::FloatDomain, text)
+}
+
+/// Rounds down or up to a whole number.
+pub(crate) fn to_whole<'a>(number: &Number, up: bool) -> Result<Value<'a>, Fault> {
+    match number {
+        Number::Small(i) => Ok(Value::Int(*i)),
+        Number::Whole(b) => whole_value(b.clone()),
+        Number::Decimal(d) => whole_value(if up { d.ceil() } else { d.floor() }),
+        Number::Strange(f) => Err(domain(*f)),
+    }
+}
+
+/// The reference's `round`: to `places` decimal places, whole where `places` is zero.
+pub(crate) fn round<'a>(number: &Number, places: &Number) -> Result<Value<'a>, Fault> {
+    let digits = match places {
+        Number::Small(i) => i32::try_from((*i).clamp(-1000, 1000)).unwrap_or(0),
+        Number::Whole(b) => {
+            if b.is_negative() {
+                -1000
+            } else {
+                1000
+            }
+        }
+        Number::Decimal(d) => (&d.mantissa / ten_to(d.scale)).to_i32().unwrap_or(0).clamp(-1000, 1000),
+        Number::Strange(_) => 0,
+    };
+    match number {
+        Number::Small(_) | Number::Whole(_) => {
+            let whole = number.big().unwrap_or_default();
+            whole_value(if digits < 0 { Decimal::from_whole(whole).round(digits).mantissa } else { whole })
+        }
+        Number::Decimal(d) if digits <= 0 => whole_value(d.round(digits).mantissa),
+        Number::Decimal(d) => Ok(Value::Float(d.round(digits).to_float())),
+        Number::Strange(f) if places.is_zero() => Err(domain(*f)),
+        Number::Strange(f) => Ok(Value::Float(*f)),
+    }
+}
+
+/// The whole part of a value as Ruby's `to_i`; `None` where the class has no such conversion.
+pub(crate) fn to_i(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Nil | Value::Missing => Some(0),
+        Value::Int(i) => Some(*i),
+        Value::Big(b) => Some(if b.is_negative() { i64::MIN } else { i64::MAX }),
+        Value::Float(f) => BigInt::from_f64(f.trunc())
+            .map(|b| b.to_i64().unwrap_or(if *f < 0.0 { i64::MIN } else { i64::MAX })),
+        Value::Str(_) | Value::Text(_) | Value::Safe(_) => {
+            match leading_integer(value.as_str().unwrap_or("")) {
+                Number::Small(i) => Some(i),
+                Number::Whole(b) => Some(if b.is_negative() { i64::MIN } else { i64::MAX }),
+                _ => Some(0),
+            }
+        }
+        _ => None,
+    }
+}
