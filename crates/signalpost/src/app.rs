@@ -65,6 +65,8 @@ pub struct App {
     pub catalog: Arc<RwLock<Catalog>>,
     /// What goes with what.
     pub model: Arc<Mutex<Model>>,
+    /// Derived events to be taken back in the lake with its next commit.
+    pub retracted: Mutex<Vec<String>>,
     /// The built-in inbox.
     pub inbox: Inbox,
     /// The keys made at the first start: admin, write.
@@ -120,6 +122,7 @@ impl App {
         let program = load_program(&store)?;
         let app = Arc::new(Self {
             inbox,
+            retracted: Mutex::default(),
             settings,
             clock,
             log,
@@ -214,7 +217,7 @@ impl App {
         for thread in threads.into_iter().skip(1) {
             drop(tokio::task::spawn_blocking(move || thread.join()).await);
         }
-        if let Err(error) = self.lake.commit().await {
+        if let Err(error) = crate::history::commit_lake(self).await {
             tracing::warn!(%error, "the lake's tail was not committed; it is read from the log at the next start");
         }
         if let Err(error) = crate::state::Store::sync(&*self.store) {

@@ -3,6 +3,7 @@
 
 pub mod tables;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
@@ -127,7 +128,9 @@ fn push_derived(app: &App, partition: u32, rows: Vec<(u64, DerivedRow)>) {
                 app.hub.counters.derived.fetch_add(1, Ordering::Relaxed);
                 app.lake.push_events(DERIVED_STREAMS + partition, sequence, vec![Arc::new(event)]);
             }
-            DerivedRow::TakenBack(id) => app.lake.push_retraction(DERIVED_STREAMS + partition, sequence, id.as_str()),
+            DerivedRow::TakenBack(id) => {
+                app.retracted.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_string());
+            }
         }
     }
 }
@@ -162,8 +165,9 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<()> {
                     return;
                 }
             }
+            let retracted = !app.retracted.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
             let due = since_commit.elapsed() >= Duration::from_secs(app.settings.lake_commit_seconds);
-            if app.lake.pending_rows() > 0 && (due || app.lake.pending_rows() > TAIL_ROWS_MAX) {
+            if (app.lake.pending_rows() > 0 || retracted) && (due || app.lake.pending_rows() > TAIL_ROWS_MAX) {
                 since_commit = clock::instant();
                 commits += 1;
                 commit(&app, commits % COMPACT_EVERY == 0).await;
@@ -173,8 +177,25 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Commits the lake's tail, and takes derived events back that no longer hold.
+///
+/// # Errors
+/// When the lake cannot be written; what is to be taken back is kept.
+pub async fn commit_lake(app: &App) -> Result<(), signalpost_lake::Error> {
+    app.lake.commit().await?;
+    let retracted = std::mem::take(&mut *app.retracted.lock().unwrap_or_else(PoisonError::into_inner));
+    if retracted.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = app.lake.retract(&retracted).await {
+        app.retracted.lock().unwrap_or_else(PoisonError::into_inner).extend(retracted);
+        return Err(error);
+    }
+    Ok(())
+}
+
 async fn commit(app: &App, compact: bool) {
-    if let Err(error) = app.lake.commit().await {
+    if let Err(error) = commit_lake(app).await {
         tracing::error!(%error, "the lake was not committed; trying again");
         return;
     }
@@ -209,10 +230,25 @@ fn catch_up(app: &App, partition: u32) -> anyhow::Result<()> {
         let row: worker::IdentityRow = state::decode(Table::Identities, &value)?;
         app.lake.push_identities(partition, sequence(&key), vec![identity_row(row)]);
     }
+    let committed = app.lake.committed(LakeTable::Events, DERIVED_STREAMS + partition);
     let mut derived = Vec::new();
-    for (key, value) in rows(Table::Derived, after(LakeTable::Events, DERIVED_STREAMS + partition))? {
-        derived.push((sequence(&key), state::decode(Table::Derived, &value)?));
+    let mut taken_back: BTreeMap<u64, signalpost_core::id::EventId> = BTreeMap::new();
+    for (key, value) in rows(Table::Derived, partition.to_be_bytes().to_vec())? {
+        match state::decode(Table::Derived, &value)? {
+            DerivedRow::TakenBack(id) => {
+                taken_back.insert(sequence(&key), id);
+            }
+            DerivedRow::Made(event) => {
+                taken_back.retain(|_, id| *id != event.event_id);
+                if committed.is_none_or(|committed| sequence(&key) > committed) {
+                    derived.push((sequence(&key), DerivedRow::Made(event)));
+                }
+            }
+        }
     }
+    // Whether an event was taken back in the lake is not written there, so all
+    // of them are taken back again; that changes nothing when they were.
+    derived.extend(taken_back.into_iter().map(|(sequence, id)| (sequence, DerivedRow::TakenBack(id))));
     push_derived(app, partition, derived);
     Ok(())
 }
@@ -235,10 +271,12 @@ fn feed(app: &App, offsets: &mut [u64]) {
                 *offset = at + 1;
                 if let Body::Event(event) = &record.body {
                     events.push(Arc::clone(event));
+                    // Each with its own offset: it orders events of one instant.
+                    app.lake.push_events(partition, *at, vec![Arc::clone(event)]);
                 }
             }
+            app.lake.push_events(partition, offset.saturating_sub(1), Vec::new());
             observe(app, &events);
-            app.lake.push_events(partition, offset.saturating_sub(1), events);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! In: a definition. Out: one statement in DataFusion's dialect over
 //! `events(profile_id, customer_id, event_type, timestamp, product_id,
 //! log_offset, property…)`, `customer_data(profile_id, customer_id, trait…)`
-//! and, for `in_segment`, `memberships(profile_id, segment, change, at)`,
+//! and, for `in_segment`, `memberships(profile_id, segment, entered_at, exited_at)`,
 //! giving distinct `profile_id, customer_id`.
 //!
 //! Every event set becomes a grouped derived table joined on `profile_id`, so
@@ -191,13 +191,13 @@ impl Writer {
     fn in_segment(&mut self, name: &str, select: &mut Select) -> String {
         let table = self.table('m');
         select.joins.push(format!(
-            " LEFT JOIN (SELECT \"profile_id\", last_value(\"change\" ORDER BY \"at\", \"sequence\") AS v FROM \
-             memberships WHERE \"segment\" = {} AND \"at\" <= now() GROUP BY \"profile_id\") {table} ON \
+            " LEFT JOIN (SELECT DISTINCT \"profile_id\" FROM memberships WHERE \"segment\" = {} AND \
+             \"entered_at\" <= now() AND (\"exited_at\" IS NULL OR \"exited_at\" > now())) {table} ON \
              {table}.\"profile_id\" = {}.\"profile_id\"",
             quoted(name, '\''),
             select.row
         ));
-        format!("coalesce({table}.v = 'entered', FALSE)")
+        format!("({table}.\"profile_id\" IS NOT NULL)")
     }
 
     fn exists(&mut self, filter: &Expression, select: &mut Select, events: &mut Events) -> String {

@@ -48,7 +48,26 @@ impl Lake {
         Ok(erased)
     }
 
-    /// Writes a file anew without the person's rows, if it has any.
+    /// Removes events that turned out not to have been, by their ids, and
+    /// answers how many rows that were. For derived events: see
+    /// [`Lake::erase`] for what becomes of the files.
+    ///
+    /// # Errors
+    /// As [`Lake::erase`].
+    pub async fn retract(&self, event_ids: &[String]) -> Result<usize, Error> {
+        let _no_compaction = self.0.compacting.lock().await;
+        self.commit().await?;
+        let condition = ident("event_id").in_list(event_ids.iter().map(|id| lit(id.as_str())).collect(), false);
+        let mut retracted = 0;
+        for delta in self.0.tables.iter().filter(|delta| delta.table == Table::Events) {
+            for file in &self.files(delta.table).files {
+                retracted += self.erase_in(delta, file, &condition).await?;
+            }
+        }
+        Ok(retracted)
+    }
+
+    /// Writes a file anew without the rows meant, if it has any.
     async fn erase_in(&self, delta: &Delta, file: &File, theirs: &Expr) -> Result<usize, Error> {
         let table = delta.table;
         let target = self.0.settings.target_file_bytes;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use signalpost_core::event::Event;
 use signalpost_core::id::{AnonymousId, CustomerId, ProfileKey};
 use signalpost_core::profile::{BUILT_IN, Moment, Profile};
+use signalpost_core::segment::{Evidence, Explanation};
 use signalpost_core::step::ProfileSubject;
 use signalpost_core::time::Timestamp;
 
@@ -204,6 +205,7 @@ pub async fn explain(State(app): State<Arc<App>>, Path(id): Path<String>, Query(
     let name = query.get("segment").ok_or_else(|| Problem::invalid("segment", "say which: ?segment=NAME"))?;
     let key = load(&app, &id)?.key;
     let at = query.get("at").map(|text| instant("at", text)).transpose()?.unwrap_or_else(|| app.clock.now());
+    let timeline = read_timeline(&*app.store, &key)?;
     let profile = at_instant(&app, &key, at)?;
     let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
     let segment = program.segment(name).ok_or_else(|| Problem::not_found("segment", name))?;
@@ -215,12 +217,38 @@ pub async fn explain(State(app): State<Arc<App>>, Path(id): Path<String>, Query(
         "value": outcome.value,
         "horizon": horizon(outcome.horizon),
         "at": at.to_string(),
-        "tree": explanation_json(&explanation),
+        "tree": explanation_json(&explanation, &timeline),
     })))
 }
 
 fn horizon(at: Timestamp) -> Json {
     if at == Timestamp::MAX { Json::Null } else { Json::String(at.to_string()) }
+}
+
+/// The tree of conditions; the events behind one are named from the timeline.
+fn explanation_json(explanation: &Explanation, timeline: &[(Moment, Event)]) -> Json {
+    let id_of = |evidence: &Evidence| {
+        let moment = Moment { timestamp: evidence.timestamp, sequence: evidence.sequence };
+        timeline.iter().find(|(held, _)| *held == moment).map(|(_, event)| event.event_id.as_str().to_owned())
+    };
+    let events: Vec<Json> = explanation
+        .events
+        .iter()
+        .map(|evidence| {
+            json!({
+                "event_id": id_of(evidence),
+                "event_type": evidence.event_type,
+                "timestamp": evidence.timestamp.to_string(),
+            })
+        })
+        .collect();
+    json!({
+        "text": explanation.condition,
+        "value": explanation.value.to_json(),
+        "horizon": horizon(explanation.horizon),
+        "events": events,
+        "parts": explanation.parts.iter().map(|part| explanation_json(part, timeline)).collect::<Vec<_>>(),
+    })
 }
 
 #[derive(Deserialize)]

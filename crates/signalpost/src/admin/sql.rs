@@ -59,10 +59,13 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
 pub fn problem(error: &Error) -> Problem {
     let document = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "sql", error.to_string());
     match error {
-        Error::Sql(sql) => match sql.position() {
-            Some((line, column)) => document.with("line", line).with("column", column),
-            None => document,
-        },
+        Error::Sql(sql) => {
+            let document = document.with("hint", sql.hint.clone());
+            match sql.at {
+                Some(at) => document.with("line", at.line).with("column", at.column),
+                None => document,
+            }
+        }
         _ => document,
     }
 }

@@ -171,6 +171,6 @@ pub async fn settle(app: &Arc<App>, end: Timestamp) -> anyhow::Result<()> {
         quiet = if at_rest()? { quiet + 1 } else { 0 };
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    app.lake.commit().await?;
+    crate::history::commit_lake(app).await?;
     Ok(())
 }
