@@ -39,6 +39,11 @@ pub struct Sorted {
 }
 
 impl Sorted {
+    /// What the log's writer is to make durable.
+    pub fn into_submission(self) -> Submission {
+        self.submission
+    }
+
     /// The same, letting go of a quarantined event in the same commit.
     #[must_use]
     pub fn releasing(mut self, id: crate::log::QuarantineId) -> Self {

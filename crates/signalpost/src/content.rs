@@ -208,7 +208,9 @@ pub fn product_json(catalog: &Catalog, id: &ProductId) -> Json {
 }
 
 impl Compose for Content {
-    fn compose(&self, record: &DeliveryRecord) -> Result<Composed, String> {
+    type Destination = Destination;
+
+    fn compose(&self, record: &DeliveryRecord) -> Result<Composed<Destination>, String> {
         let delivery = &record.delivery;
         let campaign = self
             .documents

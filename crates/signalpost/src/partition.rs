@@ -200,6 +200,35 @@ impl Partitions {
 
 }
 
+/// What waits in a partition's relay, for the log; and the batch that takes it
+/// out of the relay once it stands there. `None` when nothing waits.
+///
+/// Each message carries its number, so that one passed on twice (after a crash
+/// between the two) is taken once.
+///
+/// # Errors
+/// When the store fails or a record is damaged.
+pub fn waiting<S: Store>(
+    store: &S,
+    partition: u32,
+    partitions: u32,
+) -> Result<Option<(Submission, Batch)>, state::Error> {
+    let rows = state::scan_prefix(store, Table::Relay, &partition.to_be_bytes(), RELAY_MAX)?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut submission = Submission::default();
+    let mut batch = Batch::default();
+    for (key, value) in rows {
+        let message: Message = state::decode(Table::Relay, &value)?;
+        let sequence = key.get(4..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let target = message.profile_key().partition(partitions);
+        submission.records.push((target, Body::Relayed { from: partition, sequence, message }));
+        batch.delete(Table::Relay, key);
+    }
+    Ok(Some((submission, batch)))
+}
+
 /// Passes a partition's messages on to the log, in order.
 #[derive(Debug)]
 struct Relay<S> {
@@ -209,34 +238,23 @@ struct Relay<S> {
 }
 
 impl<S: Store> Relay<S> {
-    /// Passes everything on that waits. Each message carries its number, so
-    /// that passing one on twice (after a crash) does nothing.
+    /// Passes everything on that waits.
     fn pass_on(&self, stopping: &AtomicBool) -> Result<(), Error> {
-        loop {
-            let rows = state::scan_prefix(&*self.store, Table::Relay, &self.partition.to_be_bytes(), RELAY_MAX)?;
-            if rows.is_empty() || stopping.load(Ordering::Acquire) {
-                return Ok(());
-            }
-            let mut submission = Submission::default();
-            let mut batch = Batch::default();
-            for (key, value) in &rows {
-                let message: Message = state::decode(Table::Relay, value)?;
-                let sequence = key.get(4..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-                let partitions = self.writer.partitions();
-                let target = message.profile_key().partition(partitions);
-                submission.records.push((target, Body::Relayed { from: self.partition, sequence, message }));
-                batch.delete(Table::Relay, key.clone());
-            }
+        while !stopping.load(Ordering::Acquire) {
+            let Some((submission, passed)) = waiting(&*self.store, self.partition, self.writer.partitions())? else {
+                break;
+            };
             // The state that made these messages need not be durable: should
             // it be lost, the replay makes them again with the same numbers.
             match self.writer.submit_blocking(submission) {
-                Ok(_) => self.store.commit(batch)?,
-                Err(SubmitError::Closed) => return Ok(()),
+                Ok(_) => self.store.commit(passed)?,
+                Err(SubmitError::Closed) => break,
                 Err(error) => {
                     tracing::warn!(%error, "messages between partitions wait for the log");
                     std::thread::park_timeout(Duration::from_millis(100));
                 }
             }
         }
+        Ok(())
     }
 }

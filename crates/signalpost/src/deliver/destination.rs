@@ -6,6 +6,7 @@ use signalpost_core::time::Timestamp;
 
 use super::inbox::Inbox;
 use super::message::{Message, Outcome};
+use super::outbox::Carry;
 use super::rate::{self, Limiter};
 use super::smtp::{self, Smtp};
 use super::webhook::{self, Webhook};
@@ -58,23 +59,21 @@ impl Destination {
         };
         Ok(Self { kind, limiter })
     }
+}
 
-    /// Whether the other side can tell a repeat by the delivery's id, so that
-    /// an attempt in doubt may be made again.
-    pub fn tells_repeats(&self) -> bool {
+impl Carry for Destination {
+    fn tells_repeats(&self) -> bool {
         match self.kind {
             Kind::Inbox(_) | Kind::Webhook(_) => true,
             Kind::Smtp(_) => false,
         }
     }
 
-    /// A fresh limiter, when the destination has a rate.
-    pub fn limiter(&self) -> Option<Limiter> {
+    fn limiter(&self) -> Option<Limiter> {
         self.limiter.clone()
     }
 
-    /// Makes one attempt.
-    pub async fn send(&self, message: &Message, now: Timestamp) -> Outcome {
+    async fn send(&self, message: &Message, now: Timestamp) -> Outcome {
         match &self.kind {
             Kind::Inbox(inbox) => inbox.send(message, now).await,
             Kind::Webhook(webhook) => webhook.send(message, now).await,

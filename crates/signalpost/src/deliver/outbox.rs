@@ -8,7 +8,6 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use signalpost_core::campaign::DeliveryId;
 use signalpost_core::time::Timestamp;
 
-use super::destination::Destination;
 use super::message::{Message, Outcome};
 use super::rate::Limiter;
 use super::{DeliveryAttempt, DeliveryRecord, Status, retry};
@@ -20,26 +19,42 @@ use crate::worker::{outbox_key, read_outbox_key};
 /// Attempts under way at once at most.
 const CONCURRENT_MAX: usize = 64;
 
+/// Carries messages to the outside: a destination, or the simulator's.
+pub trait Carry: Send + Sync {
+    /// Whether the other side can tell a repeat by the delivery's id, so that
+    /// an attempt in doubt may be made again.
+    fn tells_repeats(&self) -> bool;
+
+    /// A fresh limiter, when there is a rate to keep.
+    fn limiter(&self) -> Option<Limiter>;
+
+    /// Makes one attempt.
+    fn send(&self, message: &Message, now: Timestamp) -> impl Future<Output = Outcome> + Send;
+}
+
 /// Makes a message of a delivery, when its time comes: always from the profile
 /// as it is then.
 pub trait Compose: Send + Sync {
+    /// Where its messages go.
+    type Destination: Carry;
+
     /// The rendered message and where it goes.
     ///
     /// # Errors
     /// Why there is nothing to send: an unknown campaign, a template that
     /// fails, a person without an address.
-    fn compose(&self, record: &DeliveryRecord) -> Result<Composed, String>;
+    fn compose(&self, record: &DeliveryRecord) -> Result<Composed<Self::Destination>, String>;
 }
 
 /// A message and where it goes.
 #[derive(Debug)]
-pub struct Composed {
+pub struct Composed<D> {
     /// The message.
     pub message: Message,
     /// The destination's name.
     pub destination_name: String,
     /// The destination.
-    pub destination: Arc<Destination>,
+    pub destination: Arc<D>,
 }
 
 /// The outbox of one store.
@@ -157,7 +172,7 @@ impl<S: Store, C: Compose> Outbox<S, C> {
         mut record: DeliveryRecord,
         now: Timestamp,
         batch: &mut Batch,
-        begun: &mut Vec<(Timestamp, DeliveryRecord, Composed)>,
+        begun: &mut Vec<(Timestamp, DeliveryRecord, Composed<C::Destination>)>,
         turn: &mut Turn,
     ) {
         let id = record.delivery.id;
@@ -204,7 +219,7 @@ impl<S: Store, C: Compose> Outbox<S, C> {
         let now = self.clock.now();
         let again = |record: &DeliveryRecord, after: Option<Duration>| {
             let attempt = u32::try_from(record.attempts.len()).unwrap_or(u32::MAX);
-            retry::next_attempt(attempt, now, after, rand::random())
+            retry::next_attempt(attempt, now, after, jitter(id, attempt))
         };
         let (status, told, next) = match outcome {
             Outcome::Accepted { answer } => (Status::Sent, answer, None),
@@ -231,6 +246,17 @@ impl<S: Store, C: Compose> Outbox<S, C> {
         batch.put(Table::Deliveries, id.0.to_be_bytes().to_vec(), state::encode(&record));
         record
     }
+}
+
+/// A number from 0 up to 1 that spreads retries. It follows from the delivery's
+/// id, so that a run can be repeated to the instant.
+fn jitter(id: DeliveryId, attempt: u32) -> f64 {
+    let mut bytes = id.0.to_be_bytes().to_vec();
+    bytes.extend(attempt.to_be_bytes());
+    let hash = signalpost_core::profile::hash(&bytes);
+    #[expect(clippy::cast_precision_loss, reason = "53 bits, which a double holds exactly")]
+    let number = ((hash ^ (hash << 29)) >> 11) as f64;
+    number / (1_u64 << 53) as f64
 }
 
 /// How long the outbox rests when nothing is due.
