@@ -1,0 +1,105 @@
+//! Many small files to few large ones, and away with what no one needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use deltalake::datafusion::prelude::{SessionContext, ident};
+use deltalake::protocol::DeltaOperation;
+
+use super::{Compacted, Lake};
+use crate::delta::{Delta, File, Files, Locked, write_stream};
+use crate::error::Error;
+use crate::scan::Snapshot;
+use crate::table::Table;
+
+/// Versions between two deletions of unused files of a table.
+const VACUUM_VERSIONS: u64 = 200;
+
+impl Lake {
+    /// Merges small files into large ones sorted by time, table by table,
+    /// while pushing, committing and queries go on; from time to time sums up
+    /// the table's log and deletes files out of retention. Cheap when there is
+    /// nothing to do: call it every minute or so.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] or [`Error::Table`] when a table cannot be written.
+    pub async fn compact(&self) -> Result<Compacted, Error> {
+        let mut vacuumed = self.0.compacting.lock().await;
+        let mut done = Compacted::default();
+        for (delta, vacuumed) in self.0.tables.iter().zip(vacuumed.iter_mut()) {
+            while let Some(small) = self.small_files(delta.table) {
+                let written = self.merge(delta, &small).await?;
+                done.files_merged += small.len();
+                done.files_written += written;
+            }
+            let mut locked = delta.lock().await;
+            let version = self.files(delta.table).version;
+            if version >= *vacuumed + VACUUM_VERSIONS {
+                locked.checkpoint().await?;
+                done.files_deleted += locked.vacuum().await?;
+                self.show(delta.table, &locked)?;
+                *vacuumed = version;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Files of like size, by powers of four, of which there are enough to be
+    /// worth merging; so that a row is rewritten a few times only.
+    fn small_files(&self, table: Table) -> Option<Vec<File>> {
+        let files = self.files(table);
+        let mut tiers: BTreeMap<u32, Vec<&File>> = BTreeMap::new();
+        for file in files.files.iter().filter(|file| file.bytes < self.0.settings.target_file_bytes) {
+            tiers
+                .entry((file.bytes >> 16).checked_ilog(4).map_or(0, |tier| tier + 1))
+                .or_default()
+                .push(file);
+        }
+        let mut small =
+            tiers.into_values().find(|tier| tier.len() >= self.0.settings.compact_files_min.max(2))?;
+        small.sort_by_key(|file| file.bounds);
+        let mut room = 2 * self.0.settings.target_file_bytes;
+        let fits = |file: &&&File| {
+            let fits = room >= file.bytes;
+            room = room.saturating_sub(file.bytes);
+            fits
+        };
+        let picked: Vec<File> = small.iter().take_while(fits).map(|file| (*file).clone()).collect();
+        (picked.len() >= 2).then_some(picked)
+    }
+
+    /// Writes the rows of `small` to new files, sorted by time, and puts these
+    /// in their place.
+    async fn merge(&self, delta: &Delta, small: &[File]) -> Result<usize, Error> {
+        let table = delta.table;
+        let target = self.0.settings.target_file_bytes;
+        let version = Files { version: 0, files: small.to_vec() };
+        let snapshot = Snapshot::new(table, &delta.folder, Arc::new(version), Vec::new());
+        let context = SessionContext::new_with_state(self.0.engine.state());
+        let writer = delta.lock().await.writer()?;
+        let read =
+            move |source| Error::table(table, "read small files")(deltalake::DeltaTableError::from(source));
+        let adds = self.0.engine.run(async move {
+            let sorted = context.read_table(Arc::new(snapshot)).map_err(read)?;
+            let sorted = sorted.sort(vec![ident(table.time_column()).sort(true, true)]).map_err(read)?;
+            let stream = sorted.execute_stream().await.map_err(read)?;
+            write_stream(table, writer, stream, target).await
+        });
+        let adds = adds.await??;
+        let written = adds.len();
+        let mut locked = delta.lock().await;
+        let operation = DeltaOperation::Optimize { predicate: None, target_size: target.cast_signed() };
+        locked.replace(small, adds, operation).await?;
+        self.show(table, &locked)?;
+        Ok(written)
+    }
+
+    /// Shows the newest version of a table whose rows did not change.
+    pub(super) fn show(&self, table: Table, locked: &Locked<'_>) -> Result<(), Error> {
+        let files = Arc::new(locked.files()?);
+        if let Some(held) = self.visible().files.get_mut(table.index()) {
+            *held = files;
+        }
+        Ok(())
+    }
+}

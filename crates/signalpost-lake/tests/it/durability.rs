@@ -1,0 +1,212 @@
+//! What survives: a replay, a reopening, a crash between a data file and its
+//! commit, a commit torn by a power cut, a lost catalog.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use signalpost_lake::{IdentityRow, Lake, Pushed, Subject, Table};
+
+use crate::support::{csv, event, fresh, one, open, time};
+
+fn push(lake: &Lake, stream: u32, offset: u64) {
+    let id = format!("{stream}-{offset}");
+    lake.push_events(stream, offset, vec![event(json!({"event_id": id, "customer_id": "c", "n": offset}))]);
+}
+
+async fn ids(lake: &Lake) -> String {
+    csv(lake, "SELECT event_id FROM events ORDER BY event_id").await.replace('\n', " ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_writes_nothing_twice() {
+    let (dir, lake) = fresh().await;
+    assert_eq!(lake.committed(Table::Events, 0), None);
+    for offset in 1..=3 {
+        push(&lake, 0, offset);
+        push(&lake, 0, offset);
+    }
+    push(&lake, 7, 10);
+    assert_eq!(lake.pending_rows(), 4);
+    assert_eq!(lake.committed(Table::Events, 0), None);
+    assert_eq!(lake.commit().await.unwrap().rows, 4);
+    assert_eq!(lake.committed(Table::Events, 0), Some(3));
+    push(&lake, 0, 2);
+    push(&lake, 0, 4);
+    assert_eq!(lake.pending_rows(), 1);
+    drop(lake);
+
+    // Offset 4 was never committed: it comes again from the log.
+    let lake = open(dir.path()).await;
+    assert_eq!(lake.committed(Table::Events, 0), Some(3));
+    assert_eq!(lake.committed(Table::Events, 7), Some(10));
+    assert_eq!(lake.committed(Table::Events, 1), None);
+    for offset in 1..=4 {
+        push(&lake, 0, offset);
+    }
+    push(&lake, 7, 10);
+    assert_eq!(lake.pending_rows(), 1);
+    lake.commit().await.unwrap();
+    assert_eq!(ids(&lake).await, "0-1 0-2 0-3 0-4 7-10");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_without_rows_writes_nothing() {
+    let (dir, lake) = fresh().await;
+    push(&lake, 0, 1);
+    lake.commit().await.unwrap();
+    let before = files(&dir.path().join("events/_delta_log"));
+    lake.push_events(0, 5, vec![]);
+    assert_eq!(lake.commit().await.unwrap().rows, 0);
+    assert_eq!(files(&dir.path().join("events/_delta_log")), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_offset_of_events_vouches_for_the_other_tables() {
+    let (dir, lake) = fresh().await;
+    let link = IdentityRow {
+        anonymous_id: "a".into(),
+        customer_id: "c".into(),
+        linked_at: time("2024-01-01T00:00:00Z"),
+    };
+    lake.push(0, 8, Pushed { identities: vec![link], ..Pushed::default() });
+    lake.commit().await.unwrap();
+    drop(lake);
+    let lake = open(dir.path()).await;
+    assert_eq!(lake.committed(Table::Events, 0), Some(8));
+    assert_eq!(one(&lake, "SELECT count(*) FROM identities").await, json!(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_file_without_commit_is_invisible() {
+    let (dir, lake) = fresh().await;
+    push(&lake, 0, 1);
+    lake.commit().await.unwrap();
+    push(&lake, 0, 2);
+    lake.commit().await.unwrap();
+    drop(lake);
+    // As if the second commit's files were written and the power then failed.
+    let log = files(&dir.path().join("events/_delta_log"));
+    let newest =
+        log.iter().filter(|path| path.extension().is_some_and(|end| end == "json")).next_back().unwrap();
+    std::fs::remove_file(newest).unwrap();
+
+    let lake = open(dir.path()).await;
+    assert_eq!(lake.committed(Table::Events, 0), Some(1));
+    assert_eq!(ids(&lake).await, "0-1");
+    push(&lake, 0, 1);
+    push(&lake, 0, 2);
+    assert_eq!(ids(&lake).await, "0-1 0-2");
+    lake.commit().await.unwrap();
+    assert_eq!(ids(&lake).await, "0-1 0-2");
+    assert_eq!(parquet_files(dir.path()).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_left_empty_by_a_power_cut_is_dropped() {
+    let (dir, lake) = fresh().await;
+    push(&lake, 0, 1);
+    lake.commit().await.unwrap();
+    drop(lake);
+    std::fs::write(dir.path().join("events/_delta_log/00000000000000000002.json"), "").unwrap();
+    let lake = open(dir.path()).await;
+    push(&lake, 0, 2);
+    lake.commit().await.unwrap();
+    assert_eq!(ids(&lake).await, "0-1 0-2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_catalog_loses_no_rows() {
+    let (dir, lake) = fresh().await;
+    push(&lake, 3, 1);
+    lake.commit().await.unwrap();
+    drop(lake);
+    std::fs::remove_file(dir.path().join("catalog.json")).unwrap();
+    let lake = open(dir.path()).await;
+    assert_eq!(lake.committed(Table::Events, 3), Some(1));
+    push(&lake, 3, 1);
+    push(&lake, 3, 2);
+    assert_eq!(csv(&lake, "SELECT n FROM events ORDER BY n").await, "1\n2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn property_names_and_links_survive() {
+    let (dir, lake) = fresh().await;
+    let link = IdentityRow {
+        anonymous_id: "a".into(),
+        customer_id: "c".into(),
+        linked_at: time("2024-01-01T00:00:00Z"),
+    };
+    lake.push_identities(0, 1, vec![link]);
+    lake.push_events(0, 1, vec![event(json!({"anonymous_id": "a", "price": 2.5}))]);
+    lake.commit().await.unwrap();
+    drop(lake);
+    let lake = open(dir.path()).await;
+    assert_eq!(csv(&lake, "SELECT customer_id, price FROM events").await, "c,2.5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_commits_make_few_files_after_compaction_and_old_ones_are_kept_for_readers() {
+    let (dir, lake) = fresh().await;
+    for offset in 1..=20 {
+        push(&lake, 0, offset);
+        lake.commit().await.unwrap();
+    }
+    let before = parquet_files(dir.path());
+    let done = lake.compact().await.unwrap();
+    assert_eq!((done.files_merged, done.files_written), (20, 1));
+    assert_eq!(one(&lake, "SELECT count(*) FROM events").await, json!(20));
+    let after = parquet_files(dir.path());
+    assert!(before.iter().all(|file| after.contains(file)));
+    assert_eq!(lake.compact().await.unwrap().files_merged, 0);
+    drop(lake);
+    let lake = open(dir.path()).await;
+    assert_eq!(lake.committed(Table::Events, 0), Some(20));
+    assert_eq!(one(&lake, "SELECT sum(n) FROM events").await, json!(210));
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn parquet_files(lake: &Path) -> Vec<PathBuf> {
+    let is_parquet = |path: &PathBuf| path.extension().is_some_and(|end| end == "parquet");
+    files(&lake.join("events")).into_iter().filter(is_parquet).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_person_leaves_every_table_and_no_one_else_does() {
+    let (dir, lake) = fresh().await;
+    let link = |device: &str, customer: &str| IdentityRow {
+        anonymous_id: device.into(),
+        customer_id: customer.into(),
+        linked_at: time("2024-01-01T00:00:00Z"),
+    };
+    lake.push_identities(0, 1, vec![link("d1", "c1"), link("d2", "c2")]);
+    for offset in 1..=4 {
+        let by = |who: serde_json::Value| event(who);
+        lake.push_events(
+            0,
+            offset,
+            vec![
+                by(json!({"event_id": format!("a{offset}"), "customer_id": "c1"})),
+                by(json!({"event_id": format!("b{offset}"), "anonymous_id": "d1"})),
+                by(json!({"event_id": format!("c{offset}"), "customer_id": "c2"})),
+                by(json!({"event_id": format!("d{offset}"), "anonymous_id": "d2"})),
+            ],
+        );
+        if offset % 2 == 0 {
+            lake.commit().await.unwrap();
+        }
+    }
+    let subject = Subject { customer_ids: vec!["c1".into()], anonymous_ids: vec!["d1".into()] };
+    assert_eq!(lake.erase(&subject).await.unwrap(), 9);
+    assert_eq!(lake.erase(&subject).await.unwrap(), 0);
+    drop(lake);
+    let lake = open(dir.path()).await;
+    assert_eq!(csv(&lake, "SELECT customer_id, count(*) FROM events GROUP BY 1").await, "c2,8");
+    assert_eq!(csv(&lake, "SELECT anonymous_id FROM identities").await, "d2");
+    assert_eq!(lake.committed(Table::Events, 0), Some(4));
+}
