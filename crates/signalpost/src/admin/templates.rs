@@ -150,11 +150,8 @@ fn check_now(request: CheckRequest, now: signalpost_core::time::Timestamp) -> An
     if !request.render {
         return Ok(ok(&json!({"output": null, "problems": [], "reads": template.names()})));
     }
-    let render_options = RenderOptions {
-        now: now.to_jiff().unwrap_or(jiff::Timestamp::UNIX_EPOCH),
-        partials: Some(&partials),
-        ..RenderOptions::default()
-    };
+    let now = now.to_jiff().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let render_options = RenderOptions { partials: Some(&partials), ..RenderOptions::at(now) };
     let rendered = template.render(&request.data, &render_options).map_err(|error| refused(&error))?;
     let problems: Vec<Json> = rendered.problems.iter().map(problem).collect();
     Ok(ok(&json!({

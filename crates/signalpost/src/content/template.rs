@@ -155,7 +155,7 @@ impl MailTemplate {
     /// # Errors
     /// When a budget is reached, a filter refuses its input, or MJML is wrong.
     pub fn render(&self, data: &Json, now: Timestamp) -> Result<RenderedMail, TemplateError> {
-        let options = RenderOptions { now: now.to_jiff().unwrap_or(jiff::Timestamp::UNIX_EPOCH), ..RenderOptions::default() };
+        let options = RenderOptions::at(now.to_jiff().unwrap_or(jiff::Timestamp::UNIX_EPOCH));
         let mut undefined = Vec::new();
         let mut part = |name: &'static str, template: &Template| {
             let rendered = template

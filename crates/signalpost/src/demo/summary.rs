@@ -129,7 +129,7 @@ async fn sql(app: &App, query: &str) -> anyhow::Result<Vec<Json>> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["", "found", "the shop counted"]);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["", "found", "the shop counted"]);
         for line in &self.lines {
             let verdict = match &line.expected {
                 None => String::new(),
@@ -140,7 +140,7 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "{table}")?;
         let mut segments = Table::new();
-        segments.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["segment", "entries", "exits", "members now"]);
+        segments.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["segment", "entries", "exits", "members now"]);
         for row in &self.segments {
             let cell = |name: &str| crate::cli::output::cell(&row[name]);
             segments.add_row([cell("segment"), cell("entries"), cell("exits"), cell("members")]);

@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 
 use signalpost_core::event::Event;
 use signalpost_core::time::{Span, Timestamp};
-use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::dedup::{Deduplicator, Identity};
@@ -62,7 +61,7 @@ pub struct Receipt {
 }
 
 /// Why a submission was not taken.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// Too much waits already.
     #[error("too many events are waiting to be made durable; try again in a second")]
