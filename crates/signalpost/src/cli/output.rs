@@ -1,7 +1,7 @@
 //! How results are printed: tables for people, JSON for programs.
 
-use comfy_table::{ContentArrangement, Table};
 use comfy_table::presets;
+use comfy_table::{ContentArrangement, Table};
 use serde_json::Value as Json;
 
 /// Prints a list of objects: all of it as JSON, or the columns named as a table.

@@ -49,8 +49,11 @@ impl DataSet {
         Ok(lines(&self.file)?.map(|event| {
             let mut event = event?;
             let at = time_of(&event)?;
-            if event.get("customer_id").is_none_or(Json::is_null) && event.get("anonymous_id").is_none_or(Json::is_null) {
-                let visit = event.get("order_id").or_else(|| event.get("event_id")).map(crate::cli::output::cell);
+            if event.get("customer_id").is_none_or(Json::is_null)
+                && event.get("anonymous_id").is_none_or(Json::is_null)
+            {
+                let visit =
+                    event.get("order_id").or_else(|| event.get("event_id")).map(crate::cli::output::cell);
                 event["anonymous_id"] = json!(format!("order:{}", visit.unwrap_or_default()));
             }
             Ok((at, event))
