@@ -1,6 +1,7 @@
 //! `signalpost demo`: the main job, played through the public HTTP API with
 //! the clock sped up: real events or a simulated shop in, mails out.
 
+#![expect(clippy::indexing_slicing, reason = "indexing JSON by name gives null where there is nothing")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo shows itself on the terminal")]
 
 pub mod data_set;
