@@ -1,6 +1,7 @@
 //! `signalpost demo`: the main job, played through the public HTTP API with
 //! the clock sped up: real events or a simulated shop in, mails out.
 
+#![expect(clippy::indexing_slicing, reason = "indexing JSON by name gives null where there is nothing")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo shows itself on the terminal")]
 
 pub mod data_set;
@@ -195,7 +196,12 @@ impl Events {
 ///
 /// # Errors
 /// When a step of it fails.
-pub async fn play_recorded(app: &Arc<App>, file: &Path, url: &str, keys: (&str, &str)) -> anyhow::Result<Played> {
+pub async fn play_recorded(
+    app: &Arc<App>,
+    file: &Path,
+    url: &str,
+    keys: (&str, &str),
+) -> anyhow::Result<Played> {
     let events = Events::Recorded(data_set::DataSet::open(file)?);
     let arguments = Arguments {
         data_set: Some(file.to_owned()),

@@ -197,7 +197,6 @@ impl Partitions {
             }
         })
     }
-
 }
 
 /// What waits in a partition's relay, for the log; and the batch that takes it

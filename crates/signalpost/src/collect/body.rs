@@ -23,14 +23,16 @@ pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<V
         }
     })?;
     let bytes = collected.to_bytes();
-    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
+    let encoding =
+        headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
     match encoding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(bytes.to_vec()),
         "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(&bytes[..]), "gzip", bytes_max),
         "deflate" => inflate(flate2::read::ZlibDecoder::new(&bytes[..]), "deflate", bytes_max),
         "br" => inflate(brotli::Decompressor::new(&bytes[..], 4096), "br", bytes_max),
         "zstd" => {
-            let decoder = zstd::stream::read::Decoder::new(&bytes[..]).map_err(|error| damaged("zstd", &error))?;
+            let decoder =
+                zstd::stream::read::Decoder::new(&bytes[..]).map_err(|error| damaged("zstd", &error))?;
             inflate(decoder, "zstd", bytes_max)
         }
         other => Err(Problem::new(
@@ -44,7 +46,10 @@ pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<V
 /// Decompresses; a small body that grows without end is stopped at the limit.
 fn inflate(decoder: impl Read, encoding: &str, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
-    let read = decoder.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(|error| damaged(encoding, &error))?;
+    let read = decoder
+        .take(bytes_max as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| damaged(encoding, &error))?;
     if read > bytes_max { Err(too_large(bytes_max)) } else { Ok(bytes) }
 }
 
@@ -58,5 +63,9 @@ fn too_large(bytes_max: usize) -> Problem {
 }
 
 fn damaged(encoding: &str, error: &std::io::Error) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_encoding", format!("the body is not {encoding}, or is cut off: {error}"))
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "bad_encoding",
+        format!("the body is not {encoding}, or is cut off: {error}"),
+    )
 }
