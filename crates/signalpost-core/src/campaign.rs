@@ -30,9 +30,9 @@ pub struct Campaign {
     pub active: bool,
 }
 
-/// What starts a message.
+/// What starts a message. Stored by number, as postcard has it: a form that
+/// names its kind in a field could be written, but never read back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "on")]
 pub enum Trigger {
     /// A person enters a segment.
     Enter {

@@ -12,7 +12,6 @@ use signalpost_core::id::ProfileKey;
 use signalpost_core::profile::Profile;
 use signalpost_core::step;
 
-use crate::disk::Disk;
 use crate::replay;
 use crate::world::{Failure, World};
 
@@ -21,7 +20,7 @@ pub(crate) fn settled(world: &World) -> Result<(), Failure> {
     events(world)?;
     relays(world)?;
     let mut members = BTreeSet::new();
-    for (key, bytes) in rows(&world.disk, Table::Profiles)? {
+    for (key, bytes) in rows(&*world.disk, Table::Profiles)? {
         let profile = Profile::decode(&bytes).map_err(Failure::stopped)?;
         if profile.key.to_bytes() != key {
             return Err(Failure::new("a profile stands under its key", format!("{:?}", profile.key)));
@@ -36,7 +35,7 @@ pub(crate) fn settled(world: &World) -> Result<(), Failure> {
 
 /// Holds at the end of a run.
 pub(crate) fn finished(world: &World) -> Result<(), Failure> {
-    for record in records(&world.disk)?.values() {
+    for record in records(&*world.disk)?.values() {
         if matches!(record.status, Status::Pending | Status::Sending) {
             return Err(Failure::new("every delivery comes to its end", format!("{record:?}")));
         }

@@ -285,7 +285,7 @@ impl World {
             self.people.answered(number, ids, refused as u64);
         }
         if self.planted == Planted::ForgottenIdentity && !ids.is_empty() && self.chance.percent(20) {
-            self.tape.log.forget_seen(event_identity(self.chance.pick(ids)));
+            self.tape.log.forget_seen(event_identity(self.chance.pick::<String>(ids)));
         }
         Ok(())
     }
