@@ -56,6 +56,9 @@ pub struct TypeSummary {
     pub first: Timestamp,
     /// The latest.
     pub last: Timestamp,
+    /// The earliest and the latest that came from outside; derived ones may be
+    /// taken back.
+    pub outside: Option<(Timestamp, Timestamp)>,
     /// How many on each UTC day of the last [`fold::DAILY_COUNTS_KEPT`] days seen, by day.
     pub daily: Vec<(i64, u32)>,
 }
@@ -175,7 +178,7 @@ pub struct Profile {
     pub memberships: Vec<Membership>,
     /// Messages decided on lately, oldest first.
     pub contacts: Vec<Contact>,
-    /// The program version these caches were made under.
+    /// The program's fold version these caches were made under.
     pub program_version: u64,
     /// The first instant at which something here may change by the clock.
     pub horizon: Timestamp,

@@ -21,6 +21,16 @@ const MICROS: f64 = 1_000_000.0;
 impl Profile {
     /// Takes in one event whose time has come.
     pub fn fold(&mut self, event: &Event, moment: Moment) {
+        self.fold_derived(event, moment);
+        let at = event.timestamp;
+        if let Some(summary) = self.types.iter_mut().find(|s| s.event_type == event.event_type) {
+            let (first, last) = summary.outside.unwrap_or((at, at));
+            summary.outside = Some((first.min(at), last.max(at)));
+        }
+    }
+
+    /// Takes in one derived event, which may be taken back.
+    pub(crate) fn fold_derived(&mut self, event: &Event, moment: Moment) {
         self.fold_summary(event);
         self.fold_traits(event, moment);
         if let Some(id) = &event.anonymous_id
@@ -50,6 +60,7 @@ impl Profile {
                     count: 0,
                     first: at,
                     last: at,
+                    outside: None,
                     daily: Vec::new(),
                 });
                 self.types.last_mut()
@@ -73,7 +84,7 @@ impl Profile {
     }
 
     /// Takes one derived event out of its type's sums; `left` are the times of
-    /// those of its kind that stay.
+    /// the derived ones of its kind that stay.
     pub(crate) fn forget(&mut self, event_type: &str, at: Timestamp, left: &[Timestamp]) {
         let Some(index) = self.types.iter().position(|s| &*s.event_type == event_type) else { return };
         let Some(summary) = self.types.get_mut(index) else { return };
@@ -81,14 +92,15 @@ impl Profile {
         if let Some((_, count)) = summary.daily.iter_mut().find(|(day, _)| *day == at.day()) {
             *count = count.saturating_sub(1);
         }
-        if summary.count == 0 {
-            self.types.remove(index);
-        } else if summary.count == left.len() as u64
-            && let (Some(first), Some(last)) = (left.iter().min(), left.iter().max())
-        {
-            // No event of the type came from outside, so `left` is all there is.
-            summary.first = *first;
-            summary.last = *last;
+        let (first, last) = summary.outside.unzip();
+        match (left.iter().copied().chain(first).min(), left.iter().copied().chain(last).max()) {
+            (Some(first), Some(last)) => {
+                summary.first = first;
+                summary.last = last;
+            }
+            _ => {
+                self.types.remove(index);
+            }
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn observe(
 ) {
     for sequence in &program.sequences {
         if *event.event_type == *sequence.rule.without {
-            cancel(profile, sequence, event, moment, actions);
+            cancel(profile, program, sequence, event, moment, actions);
         }
         if *event.event_type == *sequence.rule.after {
             start(profile, sequence, event, moment);
@@ -63,6 +63,7 @@ fn start(profile: &mut Profile, sequence: &Sequence, event: &Event, moment: Mome
 
 fn cancel(
     profile: &mut Profile,
+    program: &Program,
     sequence: &Sequence,
     event: &Event,
     moment: Moment,
@@ -73,35 +74,54 @@ fn cancel(
     let ended = |held: &Derived| {
         held.rule == sequence.id && held.matching == value && held.cause.timestamp <= at && at < held.due
     };
-    let fired: Vec<Derived> =
-        profile.derived.iter().filter(|held| held.fired && ended(held)).cloned().collect();
-    for held in &fired {
-        take_back(profile, sequence, held, actions);
-    }
-    profile.derived.retain(|held| !ended(held));
+    end(profile, program, sequence, ended, actions);
     profile.awaited.push(crate::profile::Awaited { rule: sequence.id, matching: value, at });
     if profile.awaited.len() > AWAITED_KEPT {
         profile.awaited.remove(0);
     }
 }
 
-/// Undoes a derived event: its row and its count go.
-fn take_back(profile: &mut Profile, sequence: &Sequence, held: &Derived, actions: &mut Vec<Action>) {
-    let id = derived_id(sequence, held);
-    profile
-        .rows
-        .retain(|row| !(row.moment == derived_moment(held) && *row.event_type == *sequence.rule.emit));
-    let left: Vec<Timestamp> = profile
-        .derived
-        .iter()
-        .filter(|other| other.fired && *other != held && other.rule == sequence.id)
-        .map(|other| other.due)
-        .collect();
-    profile.forget(&sequence.rule.emit, held.due, &left);
-    actions.push(Action::Retract(id));
+/// Ends the waits of a rule that are `ended`, and takes back what they made.
+fn end(
+    profile: &mut Profile,
+    program: &Program,
+    sequence: &Sequence,
+    ended: impl Fn(&Derived) -> bool,
+    actions: &mut Vec<Action>,
+) {
+    while let Some(index) = profile.derived.iter().position(&ended) {
+        let held = profile.derived.remove(index);
+        if held.fired {
+            take_back(profile, program, sequence, &held, actions);
+        }
+    }
 }
 
-/// Makes the derived events that are due by `now`, and folds them in.
+/// Undoes a derived event: its row and its count go, and the waits it started.
+fn take_back(
+    profile: &mut Profile,
+    program: &Program,
+    sequence: &Sequence,
+    held: &Derived,
+    actions: &mut Vec<Action>,
+) {
+    let moment = derived_moment(held);
+    profile.rows.retain(|row| !(row.moment == moment && *row.event_type == *sequence.rule.emit));
+    let alike = |other: &&Derived| {
+        let rule = program.sequences.iter().find(|rule| rule.id == other.rule);
+        other.fired && rule.is_some_and(|rule| rule.rule.emit == sequence.rule.emit)
+    };
+    let left: Vec<Timestamp> = profile.derived.iter().filter(alike).map(|other| other.due).collect();
+    profile.forget(&sequence.rule.emit, held.due, &left);
+    actions.push(Action::Retract(derived_id(sequence, held)));
+    for started in program.sequences.iter().filter(|started| started.rule.after == sequence.rule.emit) {
+        let by_it: &dyn Fn(&Derived) -> bool = &|other| other.rule == started.id && other.cause == moment;
+        end(profile, program, started, by_it, actions);
+    }
+}
+
+/// Makes the derived events that are due by `now`, in the order of their
+/// times, and folds them in. One may start a wait that is over as well.
 pub(super) fn fire(
     profile: &mut Profile,
     program: &Program,
@@ -109,18 +129,13 @@ pub(super) fn fire(
     actions: &mut Vec<Action>,
 ) -> Vec<Event> {
     let mut fired = Vec::new();
-    for index in 0..profile.derived.len() {
-        let Some(held) = profile.derived.get_mut(index).filter(|held| !held.fired && held.due <= now) else {
-            continue;
-        };
-        held.fired = true;
-        let held = held.clone();
+    while let Some(held) = take_due(profile, now) {
         let Some(sequence) = program.sequences.iter().find(|sequence| sequence.id == held.rule) else {
             continue;
         };
         let event = derived_event(profile, sequence, &held, now);
         let moment = derived_moment(&held);
-        profile.fold(&event, moment);
+        profile.fold_derived(&event, moment);
         super::insert_row(profile, program, &event, moment, now);
         // A derived event may itself start or end a rule.
         observe(profile, program, &event, moment, actions);
@@ -128,6 +143,14 @@ pub(super) fn fire(
         fired.push(event);
     }
     fired
+}
+
+/// The wait that was over first by `now`, marked as fired.
+fn take_due(profile: &mut Profile, now: Timestamp) -> Option<Derived> {
+    let waiting = profile.derived.iter_mut().filter(|held| !held.fired && held.due <= now);
+    let held = waiting.min_by_key(|held| (held.due, held.cause, held.rule))?;
+    held.fired = true;
+    Some(held.clone())
 }
 
 /// The ids of the derived events that have fired.
