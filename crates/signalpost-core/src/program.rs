@@ -105,6 +105,9 @@ pub struct Sequence {
 pub struct Program {
     /// Grows by one with each change.
     pub version: u64,
+    /// The version of the latest change that profiles must be folded anew for:
+    /// any but those of campaigns.
+    pub fold_version: u64,
     /// When the latest change took effect.
     pub changed_at: Timestamp,
     /// Names of event columns, by the numbers rows hold.
@@ -147,6 +150,9 @@ impl Program {
             Defined::CampaignRemoved { name } => self.campaigns.retain(|(_, held)| held.name != *name),
         }
         self.version += 1;
+        if !matches!(change.what, Defined::Campaign(_) | Defined::CampaignRemoved { .. }) {
+            self.fold_version = self.version;
+        }
         self.changed_at = change.at;
         self.needs = self.segments.iter().flat_map(|s| s.compiled.needs().iter().cloned()).collect();
         Ok(())

@@ -12,10 +12,10 @@ mod identity;
 mod position;
 mod profiles;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use signalpost_core::campaign::Delivery;
+use signalpost_core::campaign::{Delivery, DeliveryId};
 use signalpost_core::event::Event;
 use signalpost_core::id::{AnonymousId, CustomerId, ProfileKey};
 use signalpost_core::profile::Moment;
@@ -84,6 +84,8 @@ pub struct Worker<S, L> {
     timers: BTreeSet<(Timestamp, Vec<u8>)>,
     /// Devices linked in the batch being made.
     fresh_forwards: HashMap<AnonymousId, CustomerId>,
+    /// Deliveries decided in the batch being made.
+    fresh_deliveries: HashSet<DeliveryId>,
     batch: Batch,
     published: Published,
 }
@@ -106,6 +108,7 @@ impl<S: Store, L: Log> Worker<S, L> {
             profiles: profiles::Profiles::new(cache_profiles),
             timers,
             fresh_forwards: HashMap::new(),
+            fresh_deliveries: HashSet::new(),
             batch: Batch::default(),
             published: Published::default(),
         })
@@ -182,6 +185,12 @@ impl<S: Store, L: Log> Worker<S, L> {
             let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
             let scheduled = self.next_scheduled();
             if scheduled <= now && scheduled <= timer {
+                if self.is_backfilling() {
+                    // The audience is that of the newest definitions, and
+                    // under them something may be due sooner.
+                    self.finish_backfill()?;
+                    continue;
+                }
                 self.run_schedules(scheduled)?;
             } else if timer <= now {
                 self.fire_timer(now.min(scheduled))?;
@@ -269,6 +278,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.position.save(self.partition, &mut self.batch);
         self.store.commit(std::mem::take(&mut self.batch))?;
         self.fresh_forwards.clear();
+        self.fresh_deliveries.clear();
         Ok(())
     }
 }

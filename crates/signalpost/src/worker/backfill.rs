@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use signalpost_core::campaign::Trigger;
 use signalpost_core::id::ProfileKey;
-use signalpost_core::program::{Change, Defined};
+use signalpost_core::program::Change;
 use signalpost_core::step;
 use signalpost_core::time::Timestamp;
 
@@ -24,13 +24,12 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// Takes a change of the program. The backfill of an earlier one is
     /// finished first, so that each profile sees one change at a time.
     pub(super) fn define(&mut self, change: &Arc<Change>) -> Result<(), Error> {
-        self.commit_batch()?;
-        while self.is_backfilling() {
-            self.backfill_slice()?;
-            self.commit_batch()?;
-        }
-        let before = self.program.version;
-        if let Err(error) = self.program.apply(change) {
+        self.finish_backfill()?;
+        // It takes effect where it stands on the log: profiles have been
+        // brought past the instant at which it was asked for.
+        let change = Change { at: self.position.now, what: change.what.clone() };
+        let before = self.program.fold_version;
+        if let Err(error) = self.program.apply(&change) {
             // It was checked when it was made; a record that cannot be applied
             // changes nothing, here and on every replay.
             tracing::error!(%error, "a definition on the log cannot be applied");
@@ -38,12 +37,19 @@ impl<S: Store, L: Log> Worker<S, L> {
         }
         self.position.program += 1;
         let key = sequenced(self.partition, self.position.program);
-        self.batch.put(Table::Program, key, state::encode(&**change));
-        let folds = !matches!(change.what, Defined::Campaign(_) | Defined::CampaignRemoved { .. });
-        if folds || before == 0 {
+        self.batch.put(Table::Program, key, state::encode(&change));
+        if self.program.fold_version != before {
             self.position.backfill = Some(Vec::new());
-        } else {
-            self.program.version = before;
+        }
+        Ok(())
+    }
+
+    /// Brings all profiles up to date. Called between two records.
+    pub(super) fn finish_backfill(&mut self) -> Result<(), Error> {
+        self.commit_batch()?;
+        while self.is_backfilling() {
+            self.backfill_slice()?;
+            self.commit_batch()?;
         }
         Ok(())
     }

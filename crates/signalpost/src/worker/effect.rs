@@ -127,10 +127,10 @@ impl<S: Store, L: Log> Worker<S, L> {
     }
 
     /// Records a decision once: its id is derived from its cause, so a second
-    /// one for the same cause is the same delivery.
+    /// one for the same cause is the same delivery, and the first one counts.
     fn record_delivery(&mut self, delivery: Delivery) -> Result<(), Error> {
         let key = delivery.id.0.to_be_bytes().to_vec();
-        if self.store.get(Table::Deliveries, &key)?.is_some() {
+        if self.store.get(Table::Deliveries, &key)?.is_some() || !self.fresh_deliveries.insert(delivery.id) {
             return Ok(());
         }
         let at = delivery.decided_at;
