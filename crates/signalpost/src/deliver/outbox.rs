@@ -93,30 +93,38 @@ impl<S: Store, C: Compose> Outbox<S, C> {
         let mut found = 0;
         for (key, _) in self.store.scan(Table::Outbox, &[], None, usize::MAX)? {
             let Some((at, id)) = read_outbox_key(&key) else { continue };
-            let Some(mut record) = self.load(id)? else { continue };
+            let Some(record) = self.load(id)? else { continue };
             if record.status != Status::Sending {
                 continue;
             }
             found += 1;
-            let tells_repeats =
-                self.composer.compose(&record).is_ok_and(|composed| composed.destination.tells_repeats());
-            if let Some(attempt) = record.attempts.last_mut() {
-                attempt.outcome = "the program stopped while this was under way".into();
-            }
-            batch.delete(Table::Outbox, outbox_key(at, id));
-            if tells_repeats {
-                record.status = Status::Pending;
-                record.next_attempt = Some(now);
-                batch.put(Table::Outbox, outbox_key(now, id), Vec::new());
-            } else {
-                record.status = Status::InDoubt;
-                record.next_attempt = None;
-            }
-            batch.put(Table::Deliveries, id.0.to_be_bytes().to_vec(), state::encode(&record));
+            self.cut_off(at, record, now, &mut batch);
         }
         self.store.commit(batch)?;
         self.store.sync()?;
         Ok(found)
+    }
+
+    /// An attempt whose end was never recorded: the program stopped, or could
+    /// not write.
+    fn cut_off(&self, at: Timestamp, mut record: DeliveryRecord, now: Timestamp, batch: &mut Batch) -> DeliveryRecord {
+        let id = record.delivery.id;
+        let tells_repeats =
+            self.composer.compose(&record).is_ok_and(|composed| composed.destination.tells_repeats());
+        if let Some(attempt) = record.attempts.last_mut() {
+            attempt.outcome = "not known: it was under way when the program stopped or could not write".into();
+        }
+        batch.delete(Table::Outbox, outbox_key(at, id));
+        if tells_repeats {
+            record.status = Status::Pending;
+            record.next_attempt = Some(now);
+            batch.put(Table::Outbox, outbox_key(now, id), Vec::new());
+        } else {
+            record.status = Status::InDoubt;
+            record.next_attempt = None;
+        }
+        batch.put(Table::Deliveries, id.0.to_be_bytes().to_vec(), state::encode(&record));
+        record
     }
 
     fn load(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, Error> {
@@ -141,6 +149,10 @@ impl<S: Store, C: Compose> Outbox<S, C> {
                 break;
             }
             match self.load(id)? {
+                // The disk refused the end of an earlier turn.
+                Some(record) if record.status == Status::Sending => {
+                    turn.done.push(self.cut_off(at, record, now, &mut batch));
+                }
                 Some(record) => self.begin(at, record, now, &mut batch, &mut begun, &mut turn),
                 None => batch.delete(Table::Outbox, key),
             }
