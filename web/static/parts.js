@@ -2,7 +2,7 @@
 
 import { Failure } from "./api.js";
 import { chip, empty, fill, h, loading } from "./dom.js";
-import { caret, words } from "./format.js";
+import { caret, readable, words } from "./format.js";
 
 /**
  * Goes to a page. What must not stand in the address (whose profile it is)
@@ -59,7 +59,7 @@ export function changeChip(change) {
  */
 export function causeText(cause) {
   if (cause === null || cause === undefined || cause === "") return "–";
-  if (typeof cause === "string") return cause;
+  if (typeof cause === "string") return readable(cause);
   if (typeof cause !== "object") return String(cause);
   return Object.entries(cause).filter(([, part]) => part !== null)
     .map(([name, part]) => `${words(name).toLowerCase()} ${typeof part === "object" ? JSON.stringify(part) : String(part)}`).join(", ");

@@ -20,7 +20,7 @@ let text = EXAMPLES[0]?.text ?? "";
 
 /** @param {View} view */
 export function sql(view) {
-  const field = h("textarea", { id: "sql", class: "code", rows: "7", spellcheck: "false", autocapitalize: "off", "aria-describedby": "sql-help" });
+  const field = h("textarea", { id: "sql", class: "code", rows: "6", spellcheck: "false", autocapitalize: "off", "aria-describedby": "sql-help" });
   field.value = text;
   const run = h("button", { type: "submit", class: "primary" }, "Run");
   const result = h("section", { class: "result", "aria-label": "Result", "aria-live": "polite" });
