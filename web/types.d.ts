@@ -77,6 +77,8 @@ interface LiveDelivery {
   subject?: string | null;
   to?: string | null;
   destination?: string | null;
+  decided_at?: string;
+  attempts?: { at: string; outcome: unknown }[];
 }
 
 /** A live message; `at` is the server's time as last known when it came. */
@@ -148,14 +150,17 @@ interface Profile {
   consents?: Record<string, unknown>;
   cart?: { product_id: string; quantity: number }[];
   segments?: { name: string; entered_at?: string | null; version?: number }[];
+  /** Newest first; the newest only, of `timeline_total`. */
   timeline?: ShopEvent[];
+  timeline_total?: number;
 }
 
 interface Reason {
   text: string;
-  value: boolean | null;
+  /** Whether a condition holds; of anything else its value. */
+  value: unknown;
   horizon?: string | null;
-  events?: { event_id: string; timestamp: string }[];
+  events?: { event_id?: string | null; event_type?: string; timestamp: string }[];
   parts?: Reason[];
 }
 
@@ -171,8 +176,10 @@ interface MailHead {
   id: string;
   to: string;
   subject: string;
-  campaign?: string;
+  campaign?: string | null;
   sent_at: string;
+  /** Where the list goes on after this mail. */
+  place?: string;
 }
 
 interface Mail extends MailHead {
@@ -199,7 +206,7 @@ interface Delivery {
 }
 
 interface Quarantined {
-  id: string;
+  id: number | string;
   received_at: string;
   source?: string;
   code: string;
@@ -211,6 +218,8 @@ interface Quarantined {
 interface SqlResult {
   columns: { name: string; type: string }[];
   rows: Record<string, unknown>[];
+  /** Whether there were more rows than the server gives at once. */
+  truncated?: boolean;
 }
 
 /** What a page is given, and where it draws. */

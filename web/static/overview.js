@@ -211,6 +211,7 @@ function watchStream(root, signal) {
   let paused = false;
   let scheduled = false;
   let seen = 0;
+  let lost = 0;
 
   const list = h("ol");
   // Read aloud, a thousand messages a second would be noise: it is silent.
@@ -275,7 +276,8 @@ function watchStream(root, signal) {
   box.addEventListener("scroll", schedule, { passive: true });
 
   api.listen((kind, data) => {
-    seen += 1;
+    if (kind === "missed") lost += Number(data) || 0;
+    else seen += 1;
     if (kind !== "event" && kind !== "membership" && kind !== "delivery") return;
     try {
       const told = JSON.parse(data);
@@ -293,8 +295,8 @@ function watchStream(root, signal) {
   }, signal);
 
   const tick = setInterval(() => {
-    if (root.dataset.state === "open") setText(status, `${count(seen)} a second`);
-    seen = 0;
+    if (root.dataset.state === "open") setText(status, `${count(seen)} a second${lost > 0 ? `, ${count(lost)} not shown` : ""}`);
+    seen = lost = 0;
   }, 1_000);
   signal.addEventListener("abort", () => clearInterval(tick), { once: true });
   redraw();
@@ -310,10 +312,10 @@ function streamRow(live) {
   if (live.kind === "membership") {
     const { data } = live;
     return h("li", { class: "row-membership", title: causeText(data.cause) }, time(data.at, clockTime), h("span", { class: "row-kind" }, changeChip(data.change)),
-      h("span", { class: "row-text" }, personLink(data), h("span", { class: "faint" }, data.change === "entered" ? " into " : " out of "), segmentLink(data.segment)));
+      h("span", { class: "row-text" }, personLink(data), h("span", { class: "faint" }, " · "), segmentLink(data.segment)));
   }
   const { data } = live;
-  const at = live.at || new Date().toISOString();
+  const at = data.attempts?.at(-1)?.at ?? data.decided_at ?? live.at;
   return h("li", { class: "row-delivery" }, time(at, clockTime), h("span", { class: "row-kind" }, statusChip(data.status)),
     h("span", { class: "row-text" }, data.subject || data.campaign || "a mail", h("span", { class: "faint" }, " to "), personLink(data, data.to ?? undefined)));
 }

@@ -127,6 +127,7 @@ test("an event shows in the stream as text, and leads to its profile without a t
   await page.getByRole("heading", { level: 1, name: customer }).waitFor();
   await page.getByRole("heading", { name: "Timeline" }).waitFor();
   assert.equal(page.url(), `${url}/#/profiles`);
+  assert.deepEqual(await serious(page), []);
   await page.reload();
   await page.getByRole("heading", { level: 1, name: customer }).waitFor();
   assert.deepEqual(faults, []);
@@ -145,6 +146,29 @@ test("a refused rule is shown with a caret under the place", { skip }, async () 
   await alert.getByText(/Line \d+, column \d+/).waitFor();
   assert.match(await alert.locator("pre").innerText(), /\n *\^$/);
   assert.equal(await page.getByLabel("Rule or SQL").getAttribute("aria-invalid"), "true");
+  assert.deepEqual(await serious(page), []);
+  await close();
+});
+
+test("a segment shows its members, changes, rule and form", { skip }, async (t) => {
+  const { page, faults, close } = await open();
+  await signIn(page);
+  await goTo(page, "Segments");
+  await page.locator("tbody a, .empty-title").first().waitFor();
+  const first = page.locator("tbody a").first();
+  if (await first.count()) {
+    const name = await first.innerText();
+    await first.click();
+    await page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
+    for (const tab of ["Members", "Changes", "Rule", "Edit"]) {
+      await page.getByRole("tab", { name: tab }).click();
+      await page.getByRole("tabpanel", { name: tab }).locator("table, .empty, pre, form.editor").first().waitFor();
+      assert.deepEqual(await serious(page), [], tab);
+    }
+  } else {
+    t.diagnostic("SKIPPED: the server has no segment");
+  }
+  assert.deepEqual(faults, []);
   await close();
 });
 
