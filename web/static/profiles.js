@@ -91,7 +91,7 @@ function memberships(profile, signal, timeline) {
   return h("section", { class: "panel" }, h("h2", null, "Segments"),
     found.length === 0 ? h("p", { class: "faint" }, "In no segment.") : h("ul", { class: "rows" }, found.map((one) => {
       const answer = h("div", { class: "why", id: `why-${Math.random().toString(36).slice(2)}` });
-      const button = h("button", { type: "button", class: "small", "aria-expanded": "false", "aria-controls": answer.id, "aria-label": `Why ${one.name}?` }, "Why?");
+      const button = h("button", { type: "button", class: "small", "aria-expanded": "false", "aria-controls": answer.id, "aria-label": `Why? ${one.name}` }, "Why?");
       button.addEventListener("click", () => {
         const open = button.getAttribute("aria-expanded") !== "true";
         button.setAttribute("aria-expanded", String(open));
@@ -289,6 +289,6 @@ function timelineRow(event) {
     h("div", null,
       h("p", null, chip(words(event.event_type), "event"), event.product_id ? h("span", null, ` ${event.product_id}`) : null),
       properties.length > 0 ? h("p", { class: "faint small" }, properties.slice(0, 6).map(([name, value]) => `${words(name).toLowerCase()}: ${plain(value)}`).join(" · ")) : null,
-      h("details", null, h("summary", { "aria-label": `All of ${words(event.event_type)} at ${clockTime(event.timestamp)}` }, "All of it"), h("pre", { class: "code", tabindex: "0" }, pretty(event)))));
+      h("details", null, h("summary", { "aria-label": `All of it: ${words(event.event_type)} at ${clockTime(event.timestamp)}` }, "All of it"), h("pre", { class: "code", tabindex: "0" }, pretty(event)))));
 }
 
