@@ -188,10 +188,14 @@ test("a query shows its rows, a wrong one its place", { skip }, async () => {
 test("everything can be reached by keyboard", { skip }, async () => {
   const { page, close } = await open();
   await signIn(page);
+  await goTo(page, "SQL");
   await page.reload();
-  await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+  await page.getByRole("heading", { level: 1, name: "SQL" }).waitFor();
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to the content");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "main");
+  assert.equal(page.url(), `${url}/#/sql`);
   await page.keyboard.press("/");
   await page.getByRole("heading", { level: 1, name: "Profiles" }).waitFor();
   assert.equal(await page.evaluate(() => document.activeElement?.id), "profile-search");
