@@ -42,12 +42,12 @@ impl Listener {
     ///
     /// # Errors
     /// When it is taken, or the certificate cannot be read.
-    pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let tls = match (&settings.tls_certificate, &settings.tls_key) {
             (Some(certificate), Some(key)) => Some(tls_config(certificate, key)?),
             _ => None,
         };
-        let tcp = TcpListener::bind(settings.listen).await.with_context(|| {
+        let tcp = listen(settings.listen).with_context(|| {
             format!("cannot listen on {}; is another server running there?", settings.listen)
         })?;
         Ok(Self { tcp, tls, request_time: Duration::from_secs(settings.request_seconds_max) })
