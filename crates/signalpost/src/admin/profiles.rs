@@ -98,8 +98,8 @@ fn search(app: &App, text: &str, limit: usize) -> Result<Vec<Json>, Problem> {
             let email =
                 profile.trait_value("email").and_then(|v| v.as_text()).unwrap_or_default().to_lowercase();
             let id = profile.key.to_string().to_lowercase();
-            if (text.is_empty() || id.contains(text) || email.contains(text))
-                && id != text
+            if (text.is_empty() || id.contains(&text) || email.contains(&text))
+                && profile.key.to_string() != exact
                 && found.len() < limit
             {
                 found.push(summary(&profile));
