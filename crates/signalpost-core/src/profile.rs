@@ -178,7 +178,7 @@ pub struct Profile {
     pub memberships: Vec<Membership>,
     /// Messages decided on lately, oldest first.
     pub contacts: Vec<Contact>,
-    /// The program's fold version these caches were made under.
+    /// The program version these caches were made under.
     pub program_version: u64,
     /// The first instant at which something here may change by the clock.
     pub horizon: Timestamp,

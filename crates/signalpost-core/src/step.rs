@@ -149,7 +149,7 @@ pub fn refold(
     fresh.timer = profile.timer;
     *profile = fresh;
     take_in_all(profile, program, timeline, now, &known, actions);
-    profile.program_version = program.fold_version;
+    profile.program_version = program.version;
     evaluate(profile, program, now, &MembershipCause::Definition, None, actions);
 }
 

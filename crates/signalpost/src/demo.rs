@@ -74,11 +74,11 @@ pub async fn run(arguments: Arguments, mut settings: Settings, json: bool) -> an
     make_fresh(&settings.data)?;
     settings.listen = arguments.listen;
     settings.shop_name = "Northwind & Daughters".into();
-    let listener = match Listener::bind(&settings).await {
+    let listener = match Listener::bind(&settings) {
         Ok(listener) => listener,
         Err(_) => {
             settings.listen.set_port(0);
-            Listener::bind(&settings).await?
+            Listener::bind(&settings)?
         }
     };
     settings.listen = listener.address()?;

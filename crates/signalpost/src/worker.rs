@@ -82,6 +82,8 @@ pub struct Worker<S, L> {
     position: Position,
     profiles: profiles::Profiles,
     timers: BTreeSet<(Timestamp, Vec<u8>)>,
+    /// When a scheduled or one-time campaign runs next.
+    next_scheduled: Timestamp,
     /// Devices linked in the batch being made.
     fresh_forwards: HashMap<AnonymousId, CustomerId>,
     /// Deliveries decided in the batch being made.
@@ -99,7 +101,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         let position = Position::load(&*store, partition)?;
         let program = load_program(&*store, partition)?;
         let timers = load_timers(&*store, partition, log.partitions())?;
-        Ok(Self {
+        let mut worker = Self {
             partition,
             store,
             log,
@@ -107,11 +109,14 @@ impl<S: Store, L: Log> Worker<S, L> {
             position,
             profiles: profiles::Profiles::new(cache_profiles),
             timers,
+            next_scheduled: Timestamp::MAX,
             fresh_forwards: HashMap::new(),
             fresh_deliveries: HashSet::new(),
             batch: Batch::default(),
             published: Published::default(),
-        })
+        };
+        worker.next_scheduled = worker.find_next_scheduled();
+        Ok(worker)
     }
 
     /// The partition's program.
@@ -127,7 +132,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// The instant at which something is due next, with no new record.
     pub fn next_due(&self) -> Timestamp {
         let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
-        timer.min(self.next_scheduled())
+        timer.min(self.next_scheduled)
     }
 
     /// Whether profiles still wait to be brought to the newest definitions.
@@ -183,7 +188,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     fn advance_to(&mut self, now: Timestamp) -> Result<(), Error> {
         loop {
             let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
-            let scheduled = self.next_scheduled();
+            let scheduled = self.next_scheduled;
             if scheduled <= now && scheduled <= timer {
                 if self.is_backfilling() {
                     // The audience is that of the newest definitions, and

@@ -28,7 +28,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         // It takes effect where it stands on the log: profiles have been
         // brought past the instant at which it was asked for.
         let change = Change { at: self.position.now, what: change.what.clone() };
-        let before = self.program.fold_version;
+        let before = self.program.version;
         if let Err(error) = self.program.apply(&change) {
             // It was checked when it was made; a record that cannot be applied
             // changes nothing, here and on every replay.
@@ -38,7 +38,8 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.position.program += 1;
         let key = sequenced(self.partition, self.position.program);
         self.batch.put(Table::Program, key, state::encode(&change));
-        if self.program.fold_version != before {
+        self.next_scheduled = self.find_next_scheduled();
+        if self.program.version != before {
             self.position.backfill = Some(Vec::new());
         }
         Ok(())
@@ -77,8 +78,8 @@ impl<S: Store, L: Log> Worker<S, L> {
     }
 
     /// The next instant a scheduled or one-time campaign runs.
-    pub(super) fn next_scheduled(&self) -> Timestamp {
-        let after = self.position.scheduled.max(self.program.changed_at);
+    pub(super) fn find_next_scheduled(&self) -> Timestamp {
+        let after = self.position.scheduled.max(self.program.campaigns_changed_at);
         let next =
             self.program.campaigns.iter().filter(|(_, campaign)| campaign.active).map(|(_, campaign)| {
                 match &campaign.trigger {
@@ -98,7 +99,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     pub(super) fn run_schedules(&mut self, at: Timestamp) -> Result<(), Error> {
         // The audience is read from the store.
         self.commit_batch()?;
-        let after = self.position.scheduled.max(self.program.changed_at);
+        let after = self.position.scheduled.max(self.program.campaigns_changed_at);
         let due: Vec<_> = self
             .program
             .campaigns
@@ -127,6 +128,7 @@ impl<S: Store, L: Log> Worker<S, L> {
             }
         }
         self.position.scheduled = at;
+        self.next_scheduled = self.find_next_scheduled();
         Ok(())
     }
 

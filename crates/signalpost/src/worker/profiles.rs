@@ -79,7 +79,7 @@ impl<S: Store, L: Log> Worker<S, L> {
             Some(profile) => Ok(profile),
             None => {
                 let mut profile = Box::new(Profile::new(key.clone()));
-                profile.program_version = self.program.fold_version;
+                profile.program_version = self.program.version;
                 Ok(profile)
             }
         }
@@ -97,7 +97,7 @@ impl<S: Store, L: Log> Worker<S, L> {
 
     /// Folds the profile anew when definitions changed since it was folded.
     fn up_to_date(&mut self, mut profile: Box<Profile>) -> Result<Box<Profile>, Error> {
-        if profile.program_version == self.program.fold_version {
+        if profile.program_version == self.program.version {
             return Ok(profile);
         }
         let timeline = self.timeline(&profile.key)?;
