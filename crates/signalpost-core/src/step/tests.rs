@@ -127,6 +127,39 @@ fn an_abandoned_cart_is_told_by_the_clock() {
     );
 }
 
+const CART: &str = "AFTER add_to_cart WITHOUT purchase WITHIN 1 hour EMIT cart_abandonment";
+const LOST: &str = "AFTER cart_abandonment WITHOUT purchase WITHIN 1 day EMIT cart_lost";
+
+#[test]
+fn a_rule_that_follows_a_rule_is_fired_with_it_and_taken_back_with_it() {
+    // In whichever order the two were defined.
+    for (texts, cart, lost) in [([CART, LOST], 1, 2), ([LOST, CART], 2, 1)] {
+        let mut scene = Scene::new(&texts);
+        // The start comes two days late: both waits are over.
+        scene.send(&event("e1", "add_to_cart", -2 * 86_400), at(0));
+        let told = std::mem::take(&mut scene.told);
+        let hours = |hours: i64| (hours - 48) * 3_600_000_000;
+        let fired = [format!("derive cart_abandonment at {}", hours(1)), format!("derive cart_lost at {}", hours(25))];
+        assert_eq!(told, fired);
+        scene.send(&event("e2", "purchase", -2 * 86_400 + 60), at(1));
+        let abandoned = format!("cart_abandonment:{cart}:e1");
+        assert_eq!(scene.told, [format!("retract {abandoned}"), format!("retract cart_lost:{lost}:{abandoned}")]);
+    }
+}
+
+#[test]
+fn what_is_left_after_taking_back_is_summed_up_exactly() {
+    let mut scene = Scene::new(&[CART]);
+    // One from outside, and one derived that does not hold in the end.
+    scene.send(&event("e1", "cart_abandonment", 10), at(10));
+    scene.send(&event("e2", "add_to_cart", 20), at(20));
+    scene.wait(at(4_000));
+    assert_eq!(scene.profile.summary("cart_abandonment").unwrap().last, at(3_620));
+    scene.send(&event("e3", "purchase", 30), at(4_001));
+    let left = scene.profile.summary("cart_abandonment").unwrap();
+    assert_eq!((left.count, left.first, left.last), (1, at(10), at(10)));
+}
+
 #[test]
 fn an_event_from_the_future_waits_for_its_time() {
     let mut scene = Scene::new(&[ABANDONED]);

@@ -11,6 +11,7 @@ mod definitions;
 mod disk;
 mod people;
 mod post;
+mod regressions;
 mod replay;
 mod world;
 
