@@ -13,7 +13,7 @@ use crate::campaign::{self, Campaign, Cause, Delivery, Trigger};
 use crate::event::Event;
 use crate::id::{AnonymousId, CustomerId, EventId, ProfileKey, SegmentName};
 use crate::profile::{Membership, Moment, Profile, ProfileRow};
-use crate::program::Program;
+use crate::program::{Program, Segment};
 use crate::time::{Span, Timestamp};
 
 use serde::{Deserialize, Serialize};
@@ -269,6 +269,8 @@ fn evaluate(
     event: Option<&Event>,
     actions: &mut Vec<Action>,
 ) {
+    let before = profile.memberships.clone();
+    let held = |segment: &Segment| before.iter().find(|held| held.segment == segment.id);
     let mut horizon = Timestamp::MAX;
     for pass in 0..PASSES_MAX {
         let mut changed = false;
@@ -278,9 +280,15 @@ fn evaluate(
                 horizon = horizon.min(outcome.horizon);
             }
             let member = outcome.value == Some(true);
-            if member != profile.is_member(segment.id) {
-                changed = true;
-                switch(profile, program, segment, member, now, cause, event, actions);
+            if member == profile.is_member(segment.id) {
+                continue;
+            }
+            changed = true;
+            if member {
+                let fresh = Membership { segment: segment.id, entered_at: now, version: segment.version };
+                profile.memberships.push(held(segment).cloned().unwrap_or(fresh));
+            } else {
+                profile.memberships.retain(|held| held.segment != segment.id);
             }
         }
         if !changed || !program.segments.iter().any(|segment| segment.compiled.segments().next().is_some()) {
@@ -290,32 +298,31 @@ fn evaluate(
     // The horizon is always later than now, or a faulty predicate could hold
     // the clock for ever.
     profile.horizon = horizon.max(now.next());
+    // Told once all segments are judged: one that names another may have gone
+    // back and forth on the way.
+    for segment in &program.segments {
+        let member = profile.is_member(segment.id);
+        if member != held(segment).is_some() {
+            switch(profile, program, segment, member, now, cause, event, actions);
+        }
+    }
     leave_removed(profile, program, now, actions);
 }
 
 #[expect(
     clippy::too_many_arguments,
-    reason = "one place turns a truth into a membership; a struct would only rename them"
+    reason = "one place tells of a membership; a struct would only rename them"
 )]
 fn switch(
     profile: &mut Profile,
     program: &Program,
-    segment: &crate::program::Segment,
+    segment: &Segment,
     member: bool,
     now: Timestamp,
     cause: &MembershipCause,
     event: Option<&Event>,
     actions: &mut Vec<Action>,
 ) {
-    if member {
-        profile.memberships.push(Membership {
-            segment: segment.id,
-            entered_at: now,
-            version: segment.version,
-        });
-    } else {
-        profile.memberships.retain(|held| held.segment != segment.id);
-    }
     actions.push(Action::Membership(MembershipChange {
         profile: profile.key.clone(),
         segment_id: segment.id,

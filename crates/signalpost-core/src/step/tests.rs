@@ -161,6 +161,16 @@ fn what_is_left_after_taking_back_is_summed_up_exactly() {
 }
 
 #[test]
+fn a_segment_told_by_another_does_not_go_back_and_forth() {
+    // The first is judged before the one it names.
+    let lookers = "IF event_type = 'product_view' AND NOT in_segment('Buyers') THEN assign to 'Lookers'";
+    let buyers = "IF event_type = 'product_view' THEN assign to 'Buyers'";
+    let mut scene = Scene::new(&[lookers, buyers]);
+    scene.send(&event("e1", "product_view", 0), at(0));
+    assert_eq!(scene.told, ["enter Buyers at 0"]);
+}
+
+#[test]
 fn an_event_from_the_future_waits_for_its_time() {
     let mut scene = Scene::new(&[ABANDONED]);
     scene.send(&event("e1", "cart_abandonment", 60), at(0));

@@ -10,7 +10,7 @@ use signalpost_core::campaign::{Decision, DeliveryId};
 use signalpost_core::event::Event;
 use signalpost_core::id::ProfileKey;
 use signalpost_core::profile::Profile;
-use signalpost_core::step;
+use signalpost_core::step::{self, MembershipCause, MembershipChange};
 
 use crate::replay;
 use crate::world::{Failure, World};
@@ -143,7 +143,7 @@ fn timer(world: &World, profile: &Profile) -> Result<(), Failure> {
 
 /// History alternates, and its end is what profiles and the table of members say.
 fn memberships(world: &World, members: &BTreeSet<(u32, ProfileKey)>) -> Result<(), Failure> {
-    let mut last: BTreeMap<(u32, ProfileKey), signalpost_core::step::MembershipChange> = BTreeMap::new();
+    let mut last: BTreeMap<(u32, ProfileKey), MembershipChange> = BTreeMap::new();
     // Segment, profile, sequence: one profile's changes of one segment in order.
     for (_, bytes) in rows(&*world.disk, Table::History)? {
         let ChangeRow { change } = state::decode(Table::History, &bytes).map_err(Failure::stopped)?;
@@ -154,6 +154,11 @@ fn memberships(world: &World, members: &BTreeSet<(u32, ProfileKey)>) -> Result<(
         }
         if before.is_some_and(|before| before.at > change.at) {
             return Err(Failure::new("history goes forward", format!("{before:?}, then {change:?}")));
+        }
+        let by_event = matches!(change.cause, MembershipCause::Event(_));
+        if by_event && before.is_some_and(|before| before.at == change.at && before.cause == change.cause) {
+            let seen = format!("{before:?}, then {change:?}");
+            return Err(Failure::new("one event changes a membership once", seen));
         }
         last.insert(key, change);
     }

@@ -12,10 +12,17 @@ use signalpost_core::profile::Profile;
 use crate::check::{records, rows};
 use crate::world::{Failure, World};
 
-/// Replaying the log gives what is.
+/// Replaying the log gives what is, in long steps and in short ones.
 pub(crate) fn compare(world: &World) -> Result<(), Failure> {
+    for at_once in [usize::MAX, 3] {
+        world.tape.give_at_once(at_once);
+        compare_once(world)?;
+    }
+    Ok(())
+}
+
+fn compare_once(world: &World) -> Result<(), Failure> {
     let store = Arc::new(MemoryStore::new());
-    world.tape.give_at_once(usize::MAX);
     for partition in 0..world.tape.partitions() {
         let mut worker = Worker::open(partition, Arc::clone(&store), Arc::clone(&world.tape), 1_000)
             .map_err(Failure::stopped)?;
