@@ -110,19 +110,19 @@ pub fn apply(
 pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
     while profile.next_due() <= now {
         let due = profile.next_due();
-        let mut cause = MembershipCause::Clock;
+        let mut happened = Vec::new();
         while profile.future.first().is_some_and(|(moment, _)| moment.timestamp <= due) {
             let (moment, event) = profile.future.remove(0);
             take_in(profile, program, &event, moment, due, actions);
-            cause = MembershipCause::Event(event.event_id.clone());
-            on_event(profile, program, &event, due, actions);
+            happened.push(event);
         }
-        let derived = sequence::fire(profile, program, due, actions);
-        for event in &derived {
-            cause = MembershipCause::Event(event.event_id.clone());
-        }
-        evaluate(profile, program, due, &cause, derived.last(), actions);
-        for event in &derived {
+        happened.extend(sequence::fire(profile, program, due, actions));
+        let cause = match happened.last() {
+            Some(event) => MembershipCause::Event(event.event_id.clone()),
+            None => MembershipCause::Clock,
+        };
+        evaluate(profile, program, due, &cause, happened.last(), actions);
+        for event in &happened {
             on_event(profile, program, event, due, actions);
         }
     }

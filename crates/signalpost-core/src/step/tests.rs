@@ -180,6 +180,29 @@ fn an_event_from_the_future_waits_for_its_time() {
 }
 
 #[test]
+fn an_event_that_waited_for_its_time_is_treated_as_one_that_comes_then() {
+    let told = [0, 60].map(|now| {
+        let mut scene = Scene::new(&["IF event_type = 'purchase' THEN assign to 'Buyers'"]);
+        let campaign = Campaign {
+            name: "Thanks".into(),
+            trigger: Trigger::Event { event_type: "purchase".into() },
+            audience: Some("Buyers".into()),
+            template: "thanks".into(),
+            destination: "mail".into(),
+            recommend: None,
+            limits: Limits::default(),
+            active: true,
+        };
+        scene.program.apply(&Change { at: at(-1), what: Defined::Campaign(campaign) }).unwrap();
+        scene.send(&event("e1", "purchase", 60), at(now));
+        scene.wait(at(100));
+        scene.told
+    });
+    assert_eq!(told[0], ["enter Buyers at 60000000", "deliver Thanks Send"]);
+    assert_eq!(told[0], told[1]);
+}
+
+#[test]
 fn consent_caps_and_rest_are_decided_and_recorded() {
     let mut scene = Scene::new(&[]);
     let campaign = Campaign {
