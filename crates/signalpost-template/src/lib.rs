@@ -1,6 +1,7 @@
 //! The Liquid and Handlebars languages on one virtual machine.
 
 mod budget;
+mod catalog;
 mod code;
 mod date;
 mod emit;
@@ -14,7 +15,8 @@ mod template;
 mod value;
 
 pub use budget::{Budgets, Limits};
-pub use error::{Error, ErrorKind, Limit, Position};
+pub use catalog::{Known, handlebars_helpers, liquid_filters, liquid_tags};
+pub use error::{Error, ErrorDetails, ErrorKind, Limit, Position};
 pub use liquid::compiler::Mode;
 pub use machine::helper::{BlockArguments, Helper, HelperCall, escape_html, js_text};
 pub use render::{CustomFilter, Locale, OnError, PartialSources, Partials, RenderOptions, Rendered};

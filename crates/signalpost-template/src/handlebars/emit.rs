@@ -10,7 +10,7 @@ use super::parse::original;
 use crate::code::{Block, Call, Code, Constant, Find, Index, Op, PartialCall};
 use crate::emit::{Emitter, index};
 use crate::error::{Error, ErrorKind, nearest};
-use crate::names::{self, Reads};
+use crate::names::Reads;
 use crate::template::CompileOptions;
 
 /// How a name without parameters is resolved.
@@ -64,18 +64,18 @@ enum Task {
     },
 }
 
-struct Compiler<'s> {
+pub(crate) struct Compiler<'s> {
     name: &'s str,
     options: &'s CompileOptions,
-    tree: &'s Tree,
+    pub(crate) tree: &'s Tree,
     emitter: Emitter<'s>,
     tasks: Vec<Task>,
     /// Block parameters of the programs around, innermost last.
     parameters: Vec<Vec<Arc<str>>>,
-    reads: Reads,
+    pub(crate) reads: Reads,
     /// The schema path of each context around, innermost last (`None` where it is not known), and whether the
     /// program has a context of its own.
-    contexts: Vec<(Option<String>, bool)>,
+    pub(crate) contexts: Vec<(Option<String>, bool)>,
     /// Where each inline partial's code starts, by node.
     inline_starts: HashMap<Id, Index>,
 }
@@ -156,7 +156,7 @@ impl<'s> Compiler<'s> {
         Ok(())
     }
 
-    fn around(&self) -> (Option<String>, bool) {
+    pub(crate) fn around(&self) -> (Option<String>, bool) {
         (self.contexts.last().and_then(|(path, _)| path.clone()), false)
     }
 
@@ -276,7 +276,7 @@ impl<'s> Compiler<'s> {
         }
     }
 
-    fn block_parameter(&self, name: &str) -> Option<(usize, usize)> {
+    pub(crate) fn block_parameter(&self, name: &str) -> Option<(usize, usize)> {
         self.parameters
             .iter()
             .rev()
@@ -425,37 +425,6 @@ impl<'s> Compiler<'s> {
         index(self.emitter.code.finds.len() - 1)
     }
 
-    /// The path as the schema knows it.
-    fn path_read(&self, path: &Path, parameter: bool) -> Option<String> {
-        let mut parts = path.parts.iter();
-        let mut text = if path.data {
-            match parts.next().map(|p| &**p) {
-                Some("root") => String::new(),
-                _ => return None,
-            }
-        } else if parameter {
-            self.reads.root(parts.next()?)?
-        } else {
-            self.context_at(path.depth)?
-        };
-        for part in parts {
-            names::append(&mut text, part);
-        }
-        Some(text)
-    }
-
-    /// The schema path of the context so many levels up.
-    fn context_at(&self, depth: usize) -> Option<String> {
-        let mut left = depth;
-        for (path, own) in self.contexts.iter().rev() {
-            if left == 0 {
-                return path.clone();
-            }
-            left -= usize::from(*own);
-        }
-        None
-    }
-
     fn block(&mut self, block: &BlockNode) -> Result<(), Error> {
         let node = self.emitter.node(block.call.at, block.call.at, 0);
         let path = self.name_path(&block.call);
@@ -467,17 +436,7 @@ impl<'s> Compiler<'s> {
         } else {
             self.call(&block.call, &path, kind)?
         };
-        let parameters =
-            |p: Option<Id>| p.and_then(|p| self.tree.programs.get(p)).map_or(0, |p| p.parameters.len());
-        let spec = Block {
-            program: None,
-            inverse: None,
-            end: 0,
-            program_parameters: parameters(block.program),
-            inverse_parameters: parameters(block.inverse),
-            section: kind != Kind::Helper,
-            call,
-        };
+        let spec = Block { program: None, inverse: None, end: 0, call };
         self.emitter.code.blocks.push(spec);
         let at = index(self.emitter.code.blocks.len() - 1);
         self.emitter.push(Op::Block(at));
@@ -491,37 +450,6 @@ impl<'s> Compiler<'s> {
             self.begin_program(program, context);
         }
         Ok(())
-    }
-
-    /// The schema path of a block's context, and of its block parameters.
-    fn inner_context(
-        &mut self,
-        call: &Invocation,
-        path: &Path,
-        kind: Kind,
-        program: Id,
-    ) -> (Option<String>, bool) {
-        let names = self.tree.programs.get(program).map_or(Vec::new(), |p| p.parameters.clone());
-        let helper = path.parts.first().map_or("", |p| p);
-        let subject = match (kind, call.params.first()) {
-            (Kind::Helper, Some(Expr::Path(param))) => {
-                let parameter = param.parts.first().is_some_and(|f| self.block_parameter(f).is_some());
-                self.path_read(param, parameter && param.depth == 0 && !param.is_scoped())
-            }
-            (Kind::Helper, _) => None,
-            _ => self.path_read(path, false),
-        };
-        let context = match (kind, helper) {
-            (Kind::Helper, "each") => (subject.map(|s| s + "[]"), true),
-            (Kind::Helper, "with") => (subject, true),
-            (Kind::Helper, _) => self.around(),
-            _ => (subject.map(|s| s + "[]"), true),
-        };
-        for (at, name) in names.iter().enumerate() {
-            let path = if at == 0 && matches!(helper, "each" | "with") { context.0.clone() } else { None };
-            self.reads.alias(name, path);
-        }
-        context
     }
 
     fn partial(&mut self, call: &Invocation, indent: &str, block: Option<Id>) -> Result<(), Error> {

@@ -83,14 +83,13 @@ pub(crate) struct Parser<'s> {
     tokens: Vec<Token<'s>>,
     at: usize,
     roots: Roots,
-    markup: &'s str,
 }
 
 const END: Token<'static> = Token { kind: Kind::End, text: "", at: 0 };
 
 impl<'s> Parser<'s> {
     pub(crate) fn new(markup: &'s str, roots: Roots) -> Result<Self, Complaint> {
-        Ok(Parser { tokens: tokens(markup)?, at: 0, roots, markup })
+        Ok(Parser { tokens: tokens(markup)?, at: 0, roots })
     }
 
     fn token(&self, ahead: usize) -> Token<'s> {
@@ -149,15 +148,6 @@ impl<'s> Parser<'s> {
 
     pub(crate) fn text_since(&self, from: usize) -> String {
         self.tokens.get(from..self.at).unwrap_or(&[]).iter().map(|t| t.text).collect()
-    }
-
-    /// The byte where the next token starts.
-    pub(crate) fn offset(&self) -> usize {
-        self.token(0).at
-    }
-
-    pub(crate) fn markup(&self) -> &'s str {
-        self.markup
     }
 
     pub(crate) fn expression(&mut self) -> Result<Expr, Complaint> {
