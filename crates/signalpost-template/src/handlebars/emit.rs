@@ -277,6 +277,10 @@ impl<'s> Compiler<'s> {
     }
 
     pub(crate) fn block_parameter(&self, name: &str) -> Option<(usize, usize)> {
+        if self.reads.mark() == 0 {
+            // No name was given anywhere around.
+            return None;
+        }
         self.parameters
             .iter()
             .rev()
@@ -313,7 +317,7 @@ impl<'s> Compiler<'s> {
         let path = self.name_path(call);
         let kind = self.kind(call, &path, subexpression);
         if kind == Kind::Simple {
-            let find = self.find(&path, true, true);
+            let find = self.find(&path, true, true, true);
             self.emitter.push(Op::Find(find));
             return Ok(());
         }
@@ -351,7 +355,7 @@ impl<'s> Compiler<'s> {
             self.param(value)?;
             hash.push(self.emitter.shared(key));
         }
-        let find = self.find(path, true, kind == Kind::Ambiguous);
+        let find = self.find(path, true, kind == Kind::Ambiguous, kind == Kind::Ambiguous);
         Ok(Call {
             name: if known || path.is_simple() { name } else { Arc::from(path.original.as_str()) },
             find,
@@ -384,7 +388,7 @@ impl<'s> Compiler<'s> {
     fn param(&mut self, expr: &Expr) -> Result<(), Error> {
         let op = match expr {
             Expr::Path(path) => {
-                let find = self.find(path, false, false);
+                let find = self.find(path, false, false, true);
                 Op::Find(find)
             }
             Expr::Text(text) => Op::Const(self.emitter.constant(Constant::Text(text.clone()))),
@@ -398,8 +402,9 @@ impl<'s> Compiler<'s> {
         Ok(())
     }
 
-    /// Describes a lookup; `terminal` where the strict mode asks for its value, `printed` where it is output.
-    fn find(&mut self, path: &Path, terminal: bool, printed: bool) -> Index {
+    /// Describes a lookup; `terminal` where the strict mode asks for its value, `printed` where it is output,
+    /// `read` where the template may read it.
+    fn find(&mut self, path: &Path, terminal: bool, printed: bool, read: bool) -> Index {
         let options = &self.options.handlebars;
         self.emitter.code.uses_depths |= path.depth > 0 && !path.data;
         let scoped = path.is_scoped();
@@ -407,7 +412,7 @@ impl<'s> Compiler<'s> {
             Some(first) if path.depth == 0 && !scoped => self.block_parameter(first),
             _ => None,
         };
-        if let Some(read) = self.path_read(path, block_parameter.is_some()) {
+        if let Some(read) = self.path_read(path, block_parameter.is_some()).filter(|_| read) {
             self.reads.read(read);
         }
         let find = Find {
@@ -430,7 +435,7 @@ impl<'s> Compiler<'s> {
         let path = self.name_path(&block.call);
         let kind = self.kind(&block.call, &path, false);
         let call = if kind == Kind::Simple {
-            let find = self.find(&path, true, false);
+            let find = self.find(&path, true, false, true);
             let name = Arc::from(path.original.as_str());
             Call { name, find, parameters: 0, hash: Vec::new(), certain: false, helper: false }
         } else {

@@ -244,6 +244,8 @@ impl Compiler<'_> {
         let mut text = self.reads.root(root)?;
         for step in steps {
             match step {
+                Step::Dot(key) if matches!(&**key, "first" | "last") => text.push_str("[]"),
+                Step::Dot(key) if &**key == "size" => return None,
                 Step::Dot(key) | Step::Bracket(Expr::Text(key)) => names::append(&mut text, key),
                 Step::Bracket(_) => text.push_str("[]"),
             }

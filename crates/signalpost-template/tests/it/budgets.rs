@@ -1,9 +1,7 @@
 //! Hostile templates end with an error within their budget: no panic, no abort, no hang.
 
 use serde_json::json;
-use signalpost_template::{
-    Budgets, CompileOptions, ErrorKind, Language, Limit, Limits, Template,
-};
+use signalpost_template::{Budgets, CompileOptions, ErrorKind, Language, Limit, Limits, Template};
 
 use crate::{liquid, mustache, options, partials, render};
 
@@ -46,7 +44,9 @@ fn nesting_may_be_allowed_deeper_without_harm() {
 #[test]
 fn brackets_and_expressions_nest_within_bounds() {
     let brackets = format!("{{{{ {}a{} }}}}", "a[".repeat(50_000), "]".repeat(50_000));
-    assert!(render(Language::Liquid, &brackets, &json!({})).is_err() || liquid(&brackets, &json!({})).is_empty());
+    assert!(
+        render(Language::Liquid, &brackets, &json!({})).is_err() || liquid(&brackets, &json!({})).is_empty()
+    );
     let open = format!("{{{{ {} }}}}", "[".repeat(200_000));
     assert_eq!(liquid(&open, &json!({})), "");
     let calls = format!("{{{{lookup {}a{} 'b'}}}}", "(lookup ".repeat(20_000), " 'b')".repeat(20_000));
@@ -76,7 +76,8 @@ fn a_partial_block_that_calls_itself_ends() {
     let mut render = options();
     render.partials = Some(&sources);
     let source = "{{#> a}}{{#> a}}{{> @partial-block}}{{/a}}{{/a}}";
-    let template = Template::compile(Language::Handlebars, "start", source, &CompileOptions::default()).unwrap();
+    let template =
+        Template::compile(Language::Handlebars, "start", source, &CompileOptions::default()).unwrap();
     assert!(template.render(&json!({}), &render).is_err());
 }
 
@@ -88,7 +89,8 @@ fn long_loops_end_at_the_budget_of_steps() {
     assert_eq!(limit_of(Language::Liquid, empty, &json!({})), Limit::Operations);
     let nested = "{% for i in (1..9999) %}{% for j in (1..9999) %}{% cycle 1, 2 %}{% endfor %}{% endfor %}";
     assert_eq!(limit_of(Language::Liquid, nested, &json!({})), Limit::Operations);
-    for filter in ["join", "sort", "reverse", "map: 'a'", "sum", "uniq", "compact", "first | times: 2 | join"] {
+    for filter in ["join", "sort", "reverse", "map: 'a'", "sum", "uniq", "compact", "first | times: 2 | join"]
+    {
         let source = format!("{{% assign r = (1..9000000000000000000) %}}{{{{ r | {filter} }}}}");
         let outcome = render(Language::Liquid, &source, &json!({}));
         assert!(filter.starts_with("first") || outcome.is_err(), "{filter}");
@@ -97,13 +99,16 @@ fn long_loops_end_at_the_budget_of_steps() {
 
 #[test]
 fn captures_and_assigns_that_double_end_at_a_budget() {
-    let source = "{% assign x = 'aaaaaaaa' %}{% for i in (1..60) %}{% assign x = x | append: x %}{% endfor %}";
+    let source =
+        "{% assign x = 'aaaaaaaa' %}{% for i in (1..60) %}{% assign x = x | append: x %}{% endfor %}";
     assert_eq!(limit_of(Language::Liquid, source, &json!({})), Limit::AssignedBytes);
     let source = "{% assign x = 'aaaaaaaa' %}{% for i in (1..60) %}{% capture x %}{{ x }}{{ x }}{% endcapture %}{% endfor %}";
     assert_eq!(limit_of(Language::Liquid, source, &json!({})), Limit::OutputBytes);
-    let source = "{% assign x = 'aaaaaaaaaa' %}{% for i in (1..9) %}{% assign x = x | replace: 'a', x %}{% endfor %}";
+    let source =
+        "{% assign x = 'aaaaaaaaaa' %}{% for i in (1..9) %}{% assign x = x | replace: 'a', x %}{% endfor %}";
     assert!(render(Language::Liquid, source, &json!({})).is_err());
-    let source = "{% assign x = '1,2' | split: ',' %}{% for i in (1..60) %}{% assign x = x | concat: x %}{% endfor %}";
+    let source =
+        "{% assign x = '1,2' | split: ',' %}{% for i in (1..60) %}{% assign x = x | concat: x %}{% endfor %}";
     assert!(render(Language::Liquid, source, &json!({})).is_err());
 }
 
@@ -115,7 +120,11 @@ fn numbers_grow_beyond_64_bits_but_not_without_end() {
     assert_eq!(liquid("{{ -9223372036854775808 | modulo: -1 }}", &json!({})), "0");
     let source = "{% assign x = 3 %}{% for i in (1..60) %}{% assign x = x | times: x %}{% endfor %}";
     assert_eq!(limit_of(Language::Liquid, source, &json!({})), Limit::NumberSize);
-    for odd in ["{{ 1.0e308 | times: 1.0e308 }}", "{{ 'x' | round: 99999999999999999999 }}", "{{ 5.5 | round: -99999999999 }}"] {
+    for odd in [
+        "{{ 1.0e308 | times: 1.0e308 }}",
+        "{{ 'x' | round: 99999999999999999999 }}",
+        "{{ 5.5 | round: -99999999999 }}",
+    ] {
         let _whatever = render(Language::Liquid, odd, &json!({}));
     }
 }
@@ -147,7 +156,10 @@ fn a_megabyte_of_text_is_handled() {
 fn hostile_keys_are_only_keys() {
     let data = json!({"__proto__": 1, "constructor": 2, "": 3, "a\"]b": 4, "x": {"size": 9, "first": 8}});
     assert_eq!(liquid("{{ __proto__ }}{{ constructor }}{{ x.size }}{{ x.first }}", &data), "1298");
-    assert_eq!(mustache("{{__proto__}}{{constructor}}{{x.constructor}}{{x.hasOwnProperty}}{{[a\"]}}", &data), "12");
+    assert_eq!(
+        mustache("{{__proto__}}{{constructor}}{{x.constructor}}{{x.hasOwnProperty}}{{[a\"]}}", &data),
+        "12"
+    );
     assert_eq!(mustache("{{#each x}}{{@key}}{{/each}}", &data), "sizefirst");
 }
 

@@ -57,7 +57,8 @@ fn an_error_in_a_partial_names_the_partial() {
     let mut with = options();
     with.partials = Some(&sources);
     let template =
-        Template::compile(Language::Liquid, "t", "{% render 'price' %}!", &CompileOptions::default()).unwrap();
+        Template::compile(Language::Liquid, "t", "{% render 'price' %}!", &CompileOptions::default())
+            .unwrap();
     let error = template.render(&json!({}), &with).unwrap_err();
     assert_eq!((error.template.as_str(), error.line), ("price", 2));
     with.on_error = OnError::Inline;

@@ -18,7 +18,9 @@ fn the_missions_templates_render() {
         mustache(PRODUCTS, &data),
         r#"<div class="recommendations"><div class="product"> <img src="https://x.test/a.png" /> <p>A &amp; B</p> </div></div>"#
     );
-    assert!(liquid(OFFER, &json!({"user": {"last_viewed_product": "Product A"}})).contains("Special 20% off"));
+    assert!(
+        liquid(OFFER, &json!({"user": {"last_viewed_product": "Product A"}})).contains("Special 20% off")
+    );
     assert!(liquid(OFFER, &json!({})).contains("latest products"));
 }
 
@@ -45,9 +47,13 @@ fn liquid_escapes_where_asked_and_raw_lifts_it() {
 
 #[test]
 fn now_is_the_callers_in_the_callers_zone() {
-    let template =
-        Template::compile(Language::Liquid, "t", "{{ 'now' | date: '%Y-%m-%d %H:%M %Z' }}", &CompileOptions::default())
-            .unwrap();
+    let template = Template::compile(
+        Language::Liquid,
+        "t",
+        "{{ 'now' | date: '%Y-%m-%d %H:%M %Z' }}",
+        &CompileOptions::default(),
+    )
+    .unwrap();
     let mut with = options();
     assert_eq!(template.render(&json!({}), &with).unwrap().text, "2026-02-03 04:05 UTC");
     with.time_zone = TimeZone::get("Europe/Berlin").unwrap();
@@ -97,7 +103,9 @@ impl Properties for Traits {
 #[test]
 fn a_lazy_profile_is_asked_only_for_what_is_named() {
     let traits = Traits(AtomicUsize::new(0));
-    for (language, source) in [(Language::Liquid, "Hi {{ first_name }}"), (Language::Handlebars, "Hi {{first_name}}")] {
+    for (language, source) in
+        [(Language::Liquid, "Hi {{ first_name }}"), (Language::Handlebars, "Hi {{first_name}}")]
+    {
         let template = Template::compile(language, "t", source, &CompileOptions::default()).unwrap();
         let with = options();
         assert_eq!(template.render(Value::lazy(&traits), &with).unwrap().text, "Hi Ada");
@@ -114,13 +122,32 @@ fn names_lists_what_a_template_reads() {
                   {% assign first = cart.items.first %}{{ first.name }}{% if user.vip %}{{ other }}{% endif %}";
     assert_eq!(
         names(Language::Liquid, source),
-        ["cart.items", "cart.items[].name", "cart.items[].price", "max", "other", "rate", "user.vip"]
+        [
+            "cart.items",
+            "cart.items[]",
+            "cart.items[].name",
+            "cart.items[].price",
+            "max",
+            "other",
+            "rate",
+            "user.vip"
+        ]
     );
     let source = "{{#each products}}{{name}} {{../user.name}} {{@index}}{{#if sale}}{{price}}{{/if}}{{/each}}\
                   {{#with shop as |s|}}{{s.url}}{{city}}{{/with}}{{@root.year}}";
     assert_eq!(
         names(Language::Handlebars, source),
-        ["products", "products[].name", "products[].price", "products[].sale", "shop", "shop.city", "shop.url", "user.name", "year"]
+        [
+            "products",
+            "products[].name",
+            "products[].price",
+            "products[].sale",
+            "shop",
+            "shop.city",
+            "shop.url",
+            "user.name",
+            "year"
+        ]
     );
 }
 

@@ -36,7 +36,8 @@ fn check(language: Language, mode: Mode, source: &str) -> Result<(), TestCaseErr
     let Ok(template) = Template::compile(language, "random", source, &compile) else {
         return Ok(());
     };
-    let data = json!({"a": 3, "b": "x,y", "c": {"d": [1, "z"]}, "list": [{"a": 1}, {"a": null}, 2.5, "t", [1]]});
+    let data =
+        json!({"a": 3, "b": "x,y", "c": {"d": [1, "z"]}, "list": [{"a": 1}, {"a": null}, 2.5, "t", [1]]});
     let mut options = RenderOptions::at("2026-02-03T04:05:06Z".parse().unwrap());
     options.budgets = budgets();
     options.on_error = OnError::Inline;
@@ -46,7 +47,10 @@ fn check(language: Language, mode: Mode, source: &str) -> Result<(), TestCaseErr
         prop_assert!(rendered.operations <= budgets().operations);
     }
     let again = template.render(&data, &options);
-    prop_assert_eq!(first.map(|r| r.text).map_err(|e| e.to_string()), again.map(|r| r.text).map_err(|e| e.to_string()));
+    prop_assert_eq!(
+        first.map(|r| r.text).map_err(|e| e.to_string()),
+        again.map(|r| r.text).map_err(|e| e.to_string())
+    );
     Ok(())
 }
 
