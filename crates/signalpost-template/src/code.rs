@@ -292,7 +292,7 @@ pub(crate) struct Code {
     pub(crate) calls: Vec<Call>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) partial_calls: Vec<PartialCall>,
-    /// Handlebars: some path goes to a context around, so partials are given the contexts.
+    /// Handlebars' compat mode: partials see the contexts around them.
     pub(crate) uses_depths: bool,
     /// Liquid output is escaped.
     pub(crate) auto_escape: bool,

@@ -337,7 +337,7 @@ fn find_compact(list: &[Piece], found: &mut Found) -> bool {
                 found.month = Some(1);
                 found.day = int(n);
             }
-            1 | 2 => found.day = int(n),
+            2 => found.day = int(n),
             _ => continue,
         }
         return true;

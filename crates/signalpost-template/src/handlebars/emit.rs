@@ -406,7 +406,6 @@ impl<'s> Compiler<'s> {
     /// `read` where the template may read it.
     fn find(&mut self, path: &Path, terminal: bool, printed: bool, read: bool) -> Index {
         let options = &self.options.handlebars;
-        self.emitter.code.uses_depths |= path.depth > 0 && !path.data;
         let scoped = path.is_scoped();
         let block_parameter = match path.parts.first() {
             Some(first) if path.depth == 0 && !scoped => self.block_parameter(first),
@@ -419,7 +418,8 @@ impl<'s> Compiler<'s> {
             depth: path.depth,
             parts: path.parts.iter().map(|p| self.emitter.shared(p)).collect(),
             original: Arc::from(path.original.as_str()),
-            data: path.data,
+            // `@this` is the context itself.
+            data: path.data && !path.parts.is_empty(),
             block_parameter: if path.data { None } else { block_parameter },
             strict: options.strict && terminal && block_parameter.is_none(),
             assume: options.strict || options.assume_objects,

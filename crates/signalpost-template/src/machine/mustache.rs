@@ -88,7 +88,15 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn datum(&self, name: &str) -> Option<Value<'a>> {
+        self.datum_above(name, 0)
+    }
+
+    /// `@../name`: looked up from so many frames up on.
+    fn datum_above(&self, name: &str, depth: usize) -> Option<Value<'a>> {
         let mut frame = self.data.as_ref();
+        for _ in 0..depth {
+            frame = frame.and_then(|f| f.parent.as_ref());
+        }
         while let Some(data) = frame {
             if let Some((_, value)) = data.entries.iter().find(|(n, _)| &**n == name) {
                 return Some(value.clone());
@@ -184,7 +192,7 @@ impl<'a> Machine<'a> {
             }
             None if find.data => {
                 let first = parts.next().map_or("", |p| p);
-                let found = self.scope.datum(first);
+                let found = self.scope.datum_above(first, find.depth);
                 if found.is_none() && find.strict {
                     return Err(not_defined(first, "[object Object]"));
                 }

@@ -23,7 +23,7 @@ pub(crate) enum Number {
     Small(i64),
     Whole(BigInt),
     Decimal(Decimal),
-    /// Not a number, or infinite: a float that has no decimal form.
+    /// A float that has no decimal form: infinite, not a number, or zero with a minus.
     Strange(f64),
 }
 
@@ -117,6 +117,7 @@ pub(crate) fn number(value: &Value<'_>) -> Number {
     match value {
         Value::Int(i) => Number::Small(*i),
         Value::Big(b) => Number::Whole(b.as_ref().clone()),
+        Value::Float(f) if *f == 0.0 && f.is_sign_negative() => Number::Strange(-0.0),
         Value::Float(f) => {
             let mut text = String::new();
             format::float(*f, &mut text);
@@ -137,7 +138,8 @@ fn text_number(text: &str) -> Number {
         && stripped.len() < 1000
         && let Some(decimal) = Decimal::parse(stripped)
     {
-        return Number::Decimal(decimal);
+        let minus_zero = decimal.mantissa.is_zero() && stripped.starts_with('-');
+        return if minus_zero { Number::Strange(-0.0) } else { Number::Decimal(decimal) };
     }
     leading_integer(text)
 }
@@ -277,7 +279,7 @@ impl Number {
             Number::Small(i) => *i == 0,
             Number::Whole(b) => b.is_zero(),
             Number::Decimal(d) => d.mantissa.is_zero(),
-            Number::Strange(_) => false,
+            Number::Strange(f) => *f == 0.0,
         }
     }
 
@@ -327,7 +329,7 @@ pub(crate) fn apply(a: &Number, b: &Number, operation: Arithmetic) -> Result<Num
         return apply_whole(&x, &y, operation).map(Number::Whole);
     }
     match (a.decimal(), b.decimal()) {
-        (Some(x), Some(y)) => apply_decimal(&x, &y, operation).map(Number::Decimal),
+        (Some(x), Some(y)) => apply_decimal(&x, &y, operation),
         _ => apply_float(a.float(), b.float(), operation).map(Number::Strange),
     }
 }
@@ -363,20 +365,28 @@ fn apply_whole(x: &BigInt, y: &BigInt, operation: Arithmetic) -> Result<BigInt, 
     })
 }
 
-fn apply_decimal(x: &Decimal, y: &Decimal, operation: Arithmetic) -> Result<Decimal, Fault> {
+fn apply_decimal(x: &Decimal, y: &Decimal, operation: Arithmetic) -> Result<Number, Fault> {
     let (a, b, scale) = x.aligned(y);
-    Ok(match operation {
+    let result = match operation {
         Arithmetic::Plus => Decimal { mantissa: a + b, scale },
         Arithmetic::Minus => Decimal { mantissa: a - b, scale },
         Arithmetic::Times => Decimal { mantissa: &x.mantissa * &y.mantissa, scale: x.scale + y.scale },
-        _ if b.is_zero() => return Err(divided_by_zero()),
+        Arithmetic::Modulo if b.is_zero() => return Err(divided_by_zero()),
+        // Decimals divide by zero as floats do.
+        Arithmetic::Divide if b.is_zero() => return Ok(Number::Strange(x.to_float() / y.to_float())),
         Arithmetic::Divide => {
             let bits = a.bits().max(b.bits());
             let digits = DIVISION_DIGITS + u32::try_from(bits / 3).unwrap_or(0);
             Decimal { mantissa: a * ten_to(digits) / b, scale: digits }
         }
         Arithmetic::Modulo => Decimal { mantissa: floor_div(&a, &b).1, scale },
-    })
+    };
+    let signed = matches!(operation, Arithmetic::Times | Arithmetic::Divide);
+    let negative = x.mantissa.is_negative() != y.mantissa.is_negative();
+    if signed && negative && result.mantissa.is_zero() {
+        return Ok(Number::Strange(-0.0));
+    }
+    Ok(Number::Decimal(result))
 }
 
 fn apply_float(x: f64, y: f64, operation: Arithmetic) -> Result<f64, Fault> {
@@ -384,21 +394,21 @@ fn apply_float(x: f64, y: f64, operation: Arithmetic) -> Result<f64, Fault> {
         Arithmetic::Plus => x + y,
         Arithmetic::Minus => x - y,
         Arithmetic::Times => x * y,
-        _ if y == 0.0 => return Err(divided_by_zero()),
         Arithmetic::Divide => x / y,
-        Arithmetic::Modulo => x.rem_euclid(y),
+        Arithmetic::Modulo if y == 0.0 => return Err(divided_by_zero()),
+        Arithmetic::Modulo => x - y * (x / y).floor(),
     })
 }
 
 fn domain(float: f64) -> Fault {
     let text = if float.is_nan() {
-        "NaN"
+        "'NaN' (Not a Number)"
     } else if float > 0.0 {
-        "Infinity"
+        "'Infinity'"
     } else {
-        "-Infinity"
+        "'-Infinity'"
     };
-    Fault::new(FaultKind::FloatDomain, text)
+    Fault::new(FaultKind::FloatDomain, format!("Computation results in {text}"))
 }
 
 /// Rounds down or up to a whole number.
@@ -407,6 +417,7 @@ pub(crate) fn to_whole<'a>(number: &Number, up: bool) -> Result<Value<'a>, Fault
         Number::Small(i) => Ok(Value::Int(*i)),
         Number::Whole(b) => whole_value(b.clone()),
         Number::Decimal(d) => whole_value(if up { d.ceil() } else { d.floor() }),
+        Number::Strange(f) if *f == 0.0 => Ok(Value::Int(0)),
         Number::Strange(f) => Err(domain(*f)),
     }
 }
@@ -431,7 +442,12 @@ pub(crate) fn round<'a>(number: &Number, places: &Number) -> Result<Value<'a>, F
             whole_value(if digits < 0 { Decimal::from_whole(whole).round(digits).mantissa } else { whole })
         }
         Number::Decimal(d) if digits <= 0 => whole_value(d.round(digits).mantissa),
-        Number::Decimal(d) => Ok(Value::Float(d.round(digits).to_float())),
+        Number::Decimal(d) => {
+            let rounded = d.round(digits);
+            let minus_zero = rounded.mantissa.is_zero() && d.mantissa.is_negative();
+            Ok(Value::Float(if minus_zero { -0.0 } else { rounded.to_float() }))
+        }
+        Number::Strange(f) if *f == 0.0 && digits <= 0 => Ok(Value::Int(0)),
         Number::Strange(f) if places.is_zero() => Err(domain(*f)),
         Number::Strange(f) => Ok(Value::Float(*f)),
     }

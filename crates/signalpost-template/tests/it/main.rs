@@ -1,5 +1,12 @@
 //! What the crate promises beside the languages themselves: budgets, errors with places, features for mail.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may stop on a broken promise"
+)]
+
 mod budgets;
 mod errors;
 mod handlebars;
