@@ -22,6 +22,8 @@ const DIVISION_DIGITS: u32 = 32;
 pub(crate) enum Number {
     Small(i64),
     Whole(BigInt),
+    /// `mantissa / 10^scale`, where the mantissa is small: most prices.
+    Fixed(i64, u32),
     Decimal(Decimal),
     /// A float that has no decimal form: infinite, not a number, or zero with a minus.
     Strange(f64),
@@ -118,14 +120,28 @@ pub(crate) fn number(value: &Value<'_>) -> Number {
         Value::Int(i) => Number::Small(*i),
         Value::Big(b) => Number::Whole(b.as_ref().clone()),
         Value::Float(f) if *f == 0.0 && f.is_sign_negative() => Number::Strange(-0.0),
-        Value::Float(f) => {
-            let mut text = String::new();
-            format::float(*f, &mut text);
-            Decimal::parse(&text).map_or(Number::Strange(*f), Number::Decimal)
-        }
+        Value::Float(f) => float_number(*f),
         Value::Str(_) | Value::Text(_) | Value::Safe(_) => text_number(value.as_str().unwrap_or("")),
         _ => Number::Small(0),
     }
+}
+
+/// A float by its shortest decimal digits.
+fn float_number(f: f64) -> Number {
+    if let Some((mantissa, scale)) = format::fixed_digits(f) {
+        return Number::Fixed(mantissa, scale);
+    }
+    let mut text = String::new();
+    format::float(f, &mut text);
+    Decimal::parse(&text).map_or(Number::Strange(f), Number::Decimal)
+}
+
+/// A fixed number as a float: exact in one division, as both sides are exact floats.
+fn fixed_float(mantissa: i64, scale: u32) -> Option<f64> {
+    if mantissa.unsigned_abs() >= 1 << 53 || scale > 22 {
+        return None;
+    }
+    Some(mantissa.to_f64()? / 10_f64.powi(i32::try_from(scale).ok()?))
 }
 
 fn text_number(text: &str) -> Number {
@@ -245,7 +261,7 @@ impl Number {
         match self {
             Number::Small(i) => Ok(Value::Int(i)),
             Number::Whole(b) => whole_value(b),
-            Number::Decimal(d) => Ok(Value::Float(d.to_float())),
+            Number::Fixed(..) | Number::Decimal(_) => Ok(Value::Float(self.float())),
             Number::Strange(f) => Ok(Value::Float(f)),
         }
     }
@@ -261,6 +277,9 @@ impl Number {
     fn decimal(&self) -> Option<Decimal> {
         match self {
             Number::Decimal(d) => Some(d.clone()),
+            Number::Fixed(mantissa, scale) => {
+                Some(Decimal { mantissa: BigInt::from(*mantissa), scale: *scale })
+            }
             _ => self.big().map(Decimal::from_whole),
         }
     }
@@ -269,8 +288,20 @@ impl Number {
         match self {
             Number::Small(i) => i.to_f64().unwrap_or(0.0),
             Number::Whole(b) => b.to_f64().unwrap_or(f64::NAN),
+            Number::Fixed(mantissa, scale) => {
+                fixed_float(*mantissa, *scale).or_else(|| self.decimal().map(|d| d.to_float())).unwrap_or(0.0)
+            }
             Number::Decimal(d) => d.to_float(),
             Number::Strange(f) => *f,
+        }
+    }
+
+    /// Mantissa and scale, where both are small.
+    fn fixed(&self) -> Option<(i64, u32)> {
+        match self {
+            Number::Small(i) => Some((*i, 0)),
+            Number::Fixed(mantissa, scale) => Some((*mantissa, *scale)),
+            _ => None,
         }
     }
 
@@ -278,6 +309,7 @@ impl Number {
         match self {
             Number::Small(i) => *i == 0,
             Number::Whole(b) => b.is_zero(),
+            Number::Fixed(mantissa, _) => *mantissa == 0,
             Number::Decimal(d) => d.mantissa.is_zero(),
             Number::Strange(f) => *f == 0.0,
         }
@@ -302,6 +334,7 @@ impl Number {
                 i.checked_abs().map_or_else(|| Number::Whole(BigInt::from(i).abs()), Number::Small)
             }
             Number::Whole(b) => Number::Whole(b.abs()),
+            Number::Fixed(mantissa, scale) => Number::Fixed(mantissa.saturating_abs(), scale),
             Number::Decimal(d) => Number::Decimal(Decimal { mantissa: d.mantissa.abs(), scale: d.scale }),
             Number::Strange(f) => Number::Strange(f.abs()),
         }
@@ -324,6 +357,11 @@ pub(crate) fn apply(a: &Number, b: &Number, operation: Arithmetic) -> Result<Num
         && let Some(small) = apply_small(*x, *y, operation)?
     {
         return Ok(Number::Small(small));
+    }
+    if let (Some(x), Some(y)) = (a.fixed(), b.fixed())
+        && let Some(quick) = apply_fixed(x, y, operation)
+    {
+        return Ok(quick);
     }
     if let (Some(x), Some(y)) = (a.big(), b.big()) {
         return apply_whole(&x, &y, operation).map(Number::Whole);
@@ -349,6 +387,28 @@ fn apply_small(x: i64, y: i64, operation: Arithmetic) -> Result<Option<i64>, Fau
         }
         Arithmetic::Modulo => x.checked_rem(y).map(|r| if r != 0 && (r < 0) != (y < 0) { r + y } else { r }),
     })
+}
+
+/// The common case of [`apply_decimal`] without big numbers; `None` where it does not fit or needs care.
+fn apply_fixed(x: (i64, u32), y: (i64, u32), operation: Arithmetic) -> Option<Number> {
+    if (x.1 == 0 && y.1 == 0) || x.1 > 9 || y.1 > 9 {
+        return None;
+    }
+    let scale = x.1.max(y.1);
+    let a = x.0.checked_mul(10_i64.pow(scale - x.1))?;
+    let b = y.0.checked_mul(10_i64.pow(scale - y.1))?;
+    match operation {
+        Arithmetic::Plus => a.checked_add(b).map(|m| Number::Fixed(m, scale)),
+        Arithmetic::Minus => a.checked_sub(b).map(|m| Number::Fixed(m, scale)),
+        Arithmetic::Times if x.0 != 0 && y.0 != 0 => {
+            x.0.checked_mul(y.0).map(|m| Number::Fixed(m, x.1 + y.1))
+        }
+        // Both are exact floats, so the division rounds once, as the reference's digits do.
+        Arithmetic::Divide if a != 0 && b != 0 && a.unsigned_abs().max(b.unsigned_abs()) < 1 << 53 => {
+            Some(float_number(a.to_f64()? / b.to_f64()?))
+        }
+        _ => None,
+    }
 }
 
 fn apply_whole(x: &BigInt, y: &BigInt, operation: Arithmetic) -> Result<BigInt, Fault> {
@@ -416,6 +476,10 @@ pub(crate) fn to_whole<'a>(number: &Number, up: bool) -> Result<Value<'a>, Fault
     match number {
         Number::Small(i) => Ok(Value::Int(*i)),
         Number::Whole(b) => whole_value(b.clone()),
+        Number::Fixed(..) => {
+            let d = number.decimal().unwrap_or_else(|| Decimal::from_whole(BigInt::ZERO));
+            whole_value(if up { d.ceil() } else { d.floor() })
+        }
         Number::Decimal(d) => whole_value(if up { d.ceil() } else { d.floor() }),
         Number::Strange(f) if *f == 0.0 => Ok(Value::Int(0)),
         Number::Strange(f) => Err(domain(*f)),
@@ -426,31 +490,35 @@ pub(crate) fn to_whole<'a>(number: &Number, up: bool) -> Result<Value<'a>, Fault
 pub(crate) fn round<'a>(number: &Number, places: &Number) -> Result<Value<'a>, Fault> {
     let digits = match places {
         Number::Small(i) => i32::try_from((*i).clamp(-1000, 1000)).unwrap_or(0),
-        Number::Whole(b) => {
-            if b.is_negative() {
-                -1000
-            } else {
-                1000
-            }
-        }
-        Number::Decimal(d) => (&d.mantissa / ten_to(d.scale)).to_i32().unwrap_or(0).clamp(-1000, 1000),
+        Number::Whole(b) if b.is_negative() => -1000,
+        Number::Whole(_) => 1000,
         Number::Strange(_) => 0,
+        other => {
+            let d = other.decimal().unwrap_or_else(|| Decimal::from_whole(BigInt::ZERO));
+            (&d.mantissa / ten_to(d.scale)).to_i32().unwrap_or(0).clamp(-1000, 1000)
+        }
     };
-    match number {
-        Number::Small(_) | Number::Whole(_) => {
-            let whole = number.big().unwrap_or_default();
-            whole_value(if digits < 0 { Decimal::from_whole(whole).round(digits).mantissa } else { whole })
-        }
-        Number::Decimal(d) if digits <= 0 => whole_value(d.round(digits).mantissa),
-        Number::Decimal(d) => {
-            let rounded = d.round(digits);
-            let minus_zero = rounded.mantissa.is_zero() && d.mantissa.is_negative();
-            Ok(Value::Float(if minus_zero { -0.0 } else { rounded.to_float() }))
-        }
-        Number::Strange(f) if *f == 0.0 && digits <= 0 => Ok(Value::Int(0)),
-        Number::Strange(f) if places.is_zero() => Err(domain(*f)),
-        Number::Strange(f) => Ok(Value::Float(*f)),
+    if let Some(whole) = number.big() {
+        return whole_value(if digits < 0 {
+            Decimal::from_whole(whole).round(digits).mantissa
+        } else {
+            whole
+        });
     }
+    let Some(d) = number.decimal() else {
+        let f = number.float();
+        return match digits {
+            ..=0 if f == 0.0 => Ok(Value::Int(0)),
+            0 => Err(domain(f)),
+            _ => Ok(Value::Float(f)),
+        };
+    };
+    let rounded = d.round(digits);
+    if digits <= 0 {
+        return whole_value(rounded.mantissa);
+    }
+    let minus_zero = rounded.mantissa.is_zero() && d.mantissa.is_negative();
+    Ok(Value::Float(if minus_zero { -0.0 } else { rounded.to_float() }))
 }
 
 /// The whole part of a value as Ruby's `to_i`; `None` where the class has no such conversion.
