@@ -305,16 +305,6 @@ impl Number {
         }
     }
 
-    pub(crate) fn is_zero(&self) -> bool {
-        match self {
-            Number::Small(i) => *i == 0,
-            Number::Whole(b) => b.is_zero(),
-            Number::Fixed(mantissa, _) => *mantissa == 0,
-            Number::Decimal(d) => d.mantissa.is_zero(),
-            Number::Strange(f) => *f == 0.0,
-        }
-    }
-
     pub(crate) fn compare(&self, other: &Number) -> Option<Ordering> {
         match (self, other) {
             (Number::Small(a), Number::Small(b)) => Some(a.cmp(b)),

@@ -12,6 +12,7 @@ mod errors;
 mod handlebars;
 mod mail;
 mod random;
+mod tools;
 
 use std::collections::HashMap;
 
