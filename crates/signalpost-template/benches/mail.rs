@@ -3,7 +3,13 @@
 //! In: eight products, eleven conditionals, some fifty filter uses, one date; about 14 KB of output. Out: times a
 //! render on one core. The crates `liquid` and `handlebars` and the JavaScript engines are measured in `benchsuite`.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark may stop where its template is broken")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark may stop where its template is broken"
+)]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

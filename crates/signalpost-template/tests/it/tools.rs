@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use signalpost_template::{Language, SpanKind, handlebars_helpers, liquid_filters, liquid_tags, spans};
 
 fn shown(language: Language, source: &str) -> Vec<(&str, SpanKind)> {
-    spans(language, source).into_iter().map(|s| (&source[s.start..s.end], s.kind)).collect()
+    spans(language, source).into_iter().map(|s| (source.get(s.start..s.end).unwrap(), s.kind)).collect()
 }
 
 #[test]
