@@ -294,6 +294,8 @@ pub(crate) struct Code {
     pub(crate) partial_calls: Vec<PartialCall>,
     /// Handlebars' compat mode: partials see the contexts around them.
     pub(crate) uses_depths: bool,
+    /// Handlebars: the names of the template's inline partials.
+    pub(crate) inline_names: Vec<Arc<str>>,
     /// Liquid output is escaped.
     pub(crate) auto_escape: bool,
 }

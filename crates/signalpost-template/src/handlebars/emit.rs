@@ -191,6 +191,9 @@ impl<'s> Compiler<'s> {
             return;
         };
         let jump = self.emitter.push(Op::Jump(0));
+        if let Some(Expr::Text(name)) = block.call.params.first() {
+            self.emitter.code.inline_names.push(name.clone());
+        }
         self.inline_starts.insert(inline, self.emitter.here());
         self.tasks.push(Task::EndInline { jump });
         if let Some(program) = block.program {

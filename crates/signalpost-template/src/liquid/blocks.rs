@@ -173,12 +173,12 @@ impl Compiler<'_> {
     }
 
     fn capture(&mut self, tag: Tag<'_>) -> Result<Kind, Error> {
-        let Some(to) = first_signature(tag.markup) else {
-            return Err(self.syntax(tag.markup_at, CAPTURE.to_owned()));
-        };
         if self.mode == Mode::Strict2 {
             self.only_name(tag.markup).map_err(|c| self.complaint(c, tag))?;
         }
+        let Some(to) = first_signature(tag.markup) else {
+            return Err(self.syntax(tag.markup_at, CAPTURE.to_owned()));
+        };
         let name = self.emitter.name(to);
         self.reads.alias(to, None);
         self.emitter.push(Op::CaptureStart(name));

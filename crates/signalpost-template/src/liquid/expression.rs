@@ -332,7 +332,8 @@ fn lax_number(markup: &str) -> Option<Expr> {
 fn lax_path(markup: &str, depth: usize) -> Result<Expr, Fault> {
     let mut parts = scan_parts(markup).into_iter();
     let root = match parts.next() {
-        None => return Ok(Expr::Nil),
+        // Nothing to look up: not nil itself, but a look-up that finds nothing.
+        None => return Ok(Expr::Path(Box::new(Expr::Nil), Vec::new())),
         Some(first) => match bracketed(first) {
             Some(inner) => lax_within(inner, depth - 1)?,
             None => Expr::Name(Arc::from(first)),

@@ -156,3 +156,14 @@ fn a_template_is_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     shared(&Template::compile(Language::Liquid, "t", "x", &CompileOptions::default()).unwrap());
 }
+
+#[test]
+fn partials_lists_what_a_template_calls() {
+    let compiled =
+        |language, source| Template::compile(language, "t", source, &CompileOptions::default()).unwrap();
+    let source = "{% render 'b' %}{% include 'a' %}{% include dynamic %}{% render 'b' %}";
+    assert_eq!(compiled(Language::Liquid, source).partials(), ["a", "b"]);
+    let source =
+        "{{> footer}}{{> (lookup . 'x')}}{{#*inline \"mine\"}}{{/inline}}{{> mine}}{{#> maybe}}{{/maybe}}";
+    assert_eq!(compiled(Language::Handlebars, source).partials(), ["footer"]);
+}

@@ -55,7 +55,7 @@ fn check(language: Language, mode: Mode, source: &str) -> Result<(), TestCaseErr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn liquid_stays_within_its_budgets(source in source(), mode in 0..3) {
