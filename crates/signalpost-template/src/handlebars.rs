@@ -5,6 +5,7 @@ pub(crate) mod emit;
 pub(crate) mod expression;
 pub(crate) mod lexer;
 pub(crate) mod parse;
+pub(crate) mod partials;
 pub(crate) mod reads;
 pub(crate) mod whitespace;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::ast::{Block as BlockNode, Expr, Id, Invocation, Node, Path, Tree};
 use super::parse::original;
-use crate::code::{Block, Call, Code, Constant, Find, Index, Op, PartialCall};
+use crate::code::{Block, Call, Code, Constant, Find, Index, Op};
 use crate::emit::{Emitter, index};
 use crate::error::{Error, ErrorKind, nearest};
 use crate::names::Reads;
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
 }
 
 /// What is left to do in the emission.
-enum Task {
+pub(crate) enum Task {
     /// The statements of a program from one on.
     Body {
         program: Id,
@@ -65,11 +65,11 @@ enum Task {
 }
 
 pub(crate) struct Compiler<'s> {
-    name: &'s str,
-    options: &'s CompileOptions,
+    pub(crate) name: &'s str,
+    pub(crate) options: &'s CompileOptions,
     pub(crate) tree: &'s Tree,
-    emitter: Emitter<'s>,
-    tasks: Vec<Task>,
+    pub(crate) emitter: Emitter<'s>,
+    pub(crate) tasks: Vec<Task>,
     /// Block parameters of the programs around, innermost last.
     parameters: Vec<Vec<Arc<str>>>,
     pub(crate) reads: Reads,
@@ -77,7 +77,7 @@ pub(crate) struct Compiler<'s> {
     /// program has a context of its own.
     pub(crate) contexts: Vec<(Option<String>, bool)>,
     /// Where each inline partial's code starts, by node.
-    inline_starts: HashMap<Id, Index>,
+    pub(crate) inline_starts: HashMap<Id, Index>,
 }
 
 /// Compiles a tree.
@@ -161,7 +161,7 @@ impl<'s> Compiler<'s> {
     }
 
     /// Begins a program in a context: its inline partials first, then its statements.
-    fn begin_program(&mut self, program: Id, context: (Option<String>, bool)) {
+    pub(crate) fn begin_program(&mut self, program: Id, context: (Option<String>, bool)) {
         let found = self.tree.programs.get(program);
         self.parameters.push(found.map_or(Vec::new(), |p| p.parameters.clone()));
         self.contexts.push(context);
@@ -177,59 +177,13 @@ impl<'s> Compiler<'s> {
     }
 
     /// The inline partials that a program defines.
-    fn inlines(&self, program: Id) -> impl Iterator<Item = (Id, &'s BlockNode)> + use<'s> {
+    pub(crate) fn inlines(&self, program: Id) -> impl Iterator<Item = (Id, &'s BlockNode)> + use<'s> {
         let tree = self.tree;
         let body = tree.programs.get(program).map_or(&[][..], |p| &p.body);
         body.iter().filter_map(|id| match tree.nodes.get(*id) {
             Some(Node::Inline(block)) => Some((*id, block)),
             _ => None,
         })
-    }
-
-    fn start_inline(&mut self, inline: Id) {
-        let Some(Node::Inline(block)) = self.tree.nodes.get(inline) else {
-            return;
-        };
-        let jump = self.emitter.push(Op::Jump(0));
-        if let Some(Expr::Text(name)) = block.call.params.first() {
-            self.emitter.code.inline_names.push(name.clone());
-        }
-        self.inline_starts.insert(inline, self.emitter.here());
-        self.tasks.push(Task::EndInline { jump });
-        if let Some(program) = block.program {
-            let (path, _) = self.around();
-            self.begin_program(program, (path, true));
-        }
-    }
-
-    /// Emits the names of a program's inline partials; gives where their code starts.
-    fn inline_names(&mut self, program: Id) -> Result<Vec<Index>, Error> {
-        let mut starts = Vec::new();
-        for (id, block) in self.inlines(program) {
-            self.inline_name(block)?;
-            starts.push(self.inline_starts.get(&id).copied().unwrap_or(0));
-        }
-        Ok(starts)
-    }
-
-    /// Emits the registration of a program's inline partials; a later one hides an earlier one of its name.
-    fn register(&mut self, program: Id) -> Result<(), Error> {
-        for (id, block) in self.inlines(program) {
-            self.inline_name(block)?;
-            let start = self.inline_starts.get(&id).copied().unwrap_or(0);
-            self.emitter.push(Op::Inline(start));
-        }
-        Ok(())
-    }
-
-    fn inline_name(&mut self, block: &BlockNode) -> Result<(), Error> {
-        match block.call.params.first() {
-            Some(name) => self.param(name),
-            None => {
-                self.emitter.push(Op::Nil);
-                Ok(())
-            }
-        }
     }
 
     fn body(&mut self, program: Id, at: usize) -> Result<(), Error> {
@@ -316,7 +270,7 @@ impl<'s> Compiler<'s> {
     }
 
     /// Emits the value of a call.
-    fn value(&mut self, call: &Invocation, subexpression: bool) -> Result<(), Error> {
+    pub(crate) fn value(&mut self, call: &Invocation, subexpression: bool) -> Result<(), Error> {
         let path = self.name_path(call);
         let kind = self.kind(call, &path, subexpression);
         if kind == Kind::Simple {
@@ -388,7 +342,7 @@ impl<'s> Compiler<'s> {
     }
 
     /// Emits a parameter's value. Nesting is bounded by the parser.
-    fn param(&mut self, expr: &Expr) -> Result<(), Error> {
+    pub(crate) fn param(&mut self, expr: &Expr) -> Result<(), Error> {
         let op = match expr {
             Expr::Path(path) => {
                 let find = self.find(path, false, false, true);
@@ -457,57 +411,6 @@ impl<'s> Compiler<'s> {
             let context = self.inner_context(&block.call, &path, kind, program);
             self.begin_program(program, context);
         }
-        Ok(())
-    }
-
-    fn partial(&mut self, call: &Invocation, indent: &str, block: Option<Id>) -> Result<(), Error> {
-        let options = &self.options.handlebars;
-        let (explicit, prevent_indent) = (options.explicit_partial_context, options.prevent_indent);
-        let node = self.emitter.node(call.at, call.at, 0);
-        if call.params.len() > 1 {
-            let message = format!("Unsupported number of partial arguments: {}", call.params.len());
-            return Err(Error::at(ErrorKind::Syntax, self.name, self.emitter.source, call.at, message));
-        }
-        if prevent_indent && !indent.is_empty() {
-            self.emitter.text(indent);
-        }
-        let dynamic = matches!(call.name, Expr::Call(_));
-        if let Expr::Call(name) = &call.name {
-            self.value(name, true)?;
-        }
-        for param in &call.params {
-            self.param(param)?;
-        }
-        let mut hash = Vec::new();
-        for (key, value) in &call.hash {
-            self.param(value)?;
-            hash.push(self.emitter.shared(key));
-        }
-        let spec = PartialCall {
-            name: Arc::from(original(&call.name)),
-            dynamic,
-            context: !call.params.is_empty(),
-            hash,
-            indent: Arc::from(if prevent_indent { "" } else { indent }),
-            block: None,
-            inlines: Vec::new(),
-            explicit,
-        };
-        self.emitter.code.partial_calls.push(spec);
-        let at = index(self.emitter.code.partial_calls.len() - 1);
-        let Some(program) = block else {
-            self.emitter.push(Op::Partial(at));
-            self.emitter.close(node, false);
-            return Ok(());
-        };
-        let jump = self.emitter.push(Op::Jump(0));
-        let start = self.emitter.here();
-        if let Some(spec) = self.emitter.code.partial_calls.get_mut(at as usize) {
-            spec.block = Some(start);
-        }
-        self.tasks.push(Task::EndPartial { call: at, program, jump, node });
-        let (path, _) = self.around();
-        self.begin_program(program, (path, true));
         Ok(())
     }
 }
