@@ -25,13 +25,22 @@ pub(crate) enum Ending {
 }
 
 impl Parser<'_> {
-    /// Reads name, parameters, hash and block parameters up to the end of the tag.
-    pub(crate) fn head(&mut self, start: usize, ending: Ending, partial: bool) -> Result<Head, Error> {
+    /// Reads name, parameters, hash and, where `names` allows them, block parameters up to the end of the tag.
+    pub(crate) fn head(
+        &mut self,
+        start: usize,
+        ending: Ending,
+        partial: bool,
+        names: bool,
+    ) -> Result<Head, Error> {
         let name = self.name_expr(partial)?;
         let mut call = Invocation { name, params: Vec::new(), hash: Vec::new(), at: start };
         let mut parameters = Vec::new();
         self.arguments(&mut call, 0)?;
-        if let (Token::OpenParameters, _, end) = token(self.source, self.at) {
+        if let (Token::OpenParameters, at, end) = token(self.source, self.at) {
+            if !names {
+                return Err(self.error(at, "Only a block takes block parameters"));
+            }
             self.at = end;
             parameters = self.block_parameters()?;
         }

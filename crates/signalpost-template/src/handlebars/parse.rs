@@ -169,8 +169,12 @@ impl<'s> Parser<'s> {
             Opener::Chain => self.chain(start, strip_open),
             Opener::Decorator => Err(self.error(start, "Decorators other than `inline` do not exist")),
             Opener::Mustache { escaped, unescaped } => {
-                let head =
-                    self.head(start, if unescaped { Ending::Unescaped } else { Ending::Plain }, false)?;
+                let head = self.head(
+                    start,
+                    if unescaped { Ending::Unescaped } else { Ending::Plain },
+                    false,
+                    false,
+                )?;
                 let strip = Strip { open: strip_open, close: head.strip_close };
                 self.push(Node::Mustache { call: head.call, escaped, strip });
                 Ok(())
@@ -211,7 +215,7 @@ impl<'s> Parser<'s> {
     /// `{{{{name}}}} … {{{{/name}}}}`: what is between is text.
     fn raw_block(&mut self, start: usize) -> Result<(), Error> {
         self.at = start + 4;
-        let head = self.head(start, Ending::Raw, false)?;
+        let head = self.head(start, Ending::Raw, false, false)?;
         let mut depth = 1usize;
         let from = self.at;
         let mut search = from;
@@ -272,14 +276,14 @@ impl<'s> Parser<'s> {
     }
 
     fn partial(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
-        let head = self.head(start, Ending::Plain, true)?;
+        let head = self.head(start, Ending::Plain, true, false)?;
         let strip = Strip { open: strip_open, close: head.strip_close };
         self.push(Node::Partial { call: head.call, indent: String::new(), strip });
         Ok(())
     }
 
     fn open_block(&mut self, start: usize, kind: Kind, strip_open: bool) -> Result<(), Error> {
-        let head = self.head(start, Ending::Plain, kind == Kind::Partial)?;
+        let head = self.head(start, Ending::Plain, kind == Kind::Partial, kind != Kind::Partial)?;
         if kind == Kind::Inline && original(&head.call.name) != "inline" {
             return Err(self.error(start, "Decorators other than `inline` do not exist"));
         }
@@ -340,14 +344,14 @@ impl<'s> Parser<'s> {
     }
 
     fn chain(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
-        let head = self.head(start, Ending::Plain, false)?;
+        let head = self.head(start, Ending::Plain, false, true)?;
         let strip = Strip { open: strip_open, close: head.strip_close };
         self.begin_inverse(start, strip, true)?;
         self.push_open(start, Kind::Chained, head, strip)
     }
 
     fn end_block(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
-        let head = self.head(start, Ending::Plain, true)?;
+        let head = self.head(start, Ending::Plain, true, false)?;
         if !head.call.params.is_empty() || !head.call.hash.is_empty() {
             return Err(self.error(start, "A closing tag takes only a name"));
         }

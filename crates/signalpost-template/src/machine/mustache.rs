@@ -372,6 +372,9 @@ impl<'a> Machine<'a> {
         if self.options.helpers.contains_key("helperMissing") {
             return self.helper("helperMissing", &call.name, params, hash, program, inverse);
         }
+        if params.is_empty() {
+            return Ok(Value::Missing);
+        }
         Err(Fault::new(FaultKind::Helper, format!("Missing helper: \"{}\"", call.name)))
     }
 
@@ -421,9 +424,10 @@ impl<'a> Machine<'a> {
                 self.log(line.join(" "));
                 Ok(Value::Missing)
             }
-            ("each", [_, ..]) => Ok(Value::Missing),
+            ("each", [_]) | ("if" | "unless" | "with", [_]) => {
+                Err(Fault::argument(format!("`{name}` needs a block: {{{{#{name}}}}} … {{{{/{name}}}}}")))
+            }
             ("each", _) => Err(Fault::argument("Must pass iterator to #each")),
-            (_, [_]) => Ok(Value::Missing),
             _ => Err(Fault::argument(format!("#{name} requires exactly one argument"))),
         }
     }

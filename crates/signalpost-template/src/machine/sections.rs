@@ -132,7 +132,7 @@ impl<'a> Machine<'a> {
                 }
                 self.once(block, block.program, Some(context.clone()), vec![context])
             }
-            "each" if params.is_empty() => Err(Fault::argument("Must pass iterator to #each")),
+            "each" if !one => Err(Fault::argument("Must pass iterator to #each")),
             "each" => {
                 let items = params.swap_remove(0);
                 self.each(block, items)
