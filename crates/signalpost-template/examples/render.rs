@@ -1,13 +1,14 @@
 //! Renders templates from standard input, for comparisons with other engines.
 //!
-//! In: JSON lines `{"language", "mode", "template", "data", "partials"}`. Out: JSON lines `{"text"}` or `{"error"}`.
+//! In: JSON lines `{"language", "mode", "template", "data", "partials", "compileOptions"}`. Out: JSON lines `{"text"}` or `{"error"}`.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, Write as _};
 
 use serde_json::{Value, json};
 use signalpost_template::{
-    CompileOptions, Error, Language, Mode, OnError, PartialSources, RenderOptions, Template,
+    CompileOptions, Error, HandlebarsOptions, Language, Mode, OnError, PartialSources, RenderOptions,
+    Template,
 };
 
 fn text<'c>(case: &'c Value, field: &str) -> &'c str {
@@ -22,7 +23,19 @@ fn run(case: &Value) -> Result<String, Error> {
         "strict2" => Mode::Strict2,
         _ => Mode::Lax,
     };
-    let options = CompileOptions { mode, refuse_unknown: false, ..CompileOptions::default() };
+    let is = |name: &str| case.get("compileOptions").and_then(|o| o.get(name)) == Some(&Value::Bool(true));
+    let handlebars = HandlebarsOptions {
+        strict: is("strict"),
+        assume_objects: is("assumeObjects"),
+        compat: is("compat"),
+        known_helpers_only: is("knownHelpersOnly"),
+        prevent_indent: is("preventIndent"),
+        ignore_standalone: is("ignoreStandalone"),
+        explicit_partial_context: is("explicitPartialContext"),
+        no_escape: is("noEscape"),
+        ..HandlebarsOptions::default()
+    };
+    let options = CompileOptions { mode, refuse_unknown: false, handlebars, ..CompileOptions::default() };
     let template = Template::compile(language, "main", text(case, "template"), &options)?;
     let partials = case.get("partials").and_then(Value::as_object).into_iter().flatten();
     let sources: HashMap<String, String> =

@@ -91,6 +91,15 @@ impl<'a> Scope<'a> {
         self.datum_above(name, 0)
     }
 
+    /// True where there are so many data frames around the current one.
+    fn has_frame(&self, depth: usize) -> bool {
+        let mut frame = self.data.as_ref();
+        for _ in 0..depth {
+            frame = frame.and_then(|f| f.parent.as_ref());
+        }
+        frame.is_some()
+    }
+
     /// `@../name`: looked up from so many frames up on.
     fn datum_above(&self, name: &str, depth: usize) -> Option<Value<'a>> {
         let mut frame = self.data.as_ref();
@@ -193,7 +202,8 @@ impl<'a> Machine<'a> {
             None if find.data => {
                 let first = parts.next().map_or("", |p| p);
                 let found = self.scope.datum_above(first, find.depth);
-                if found.is_none() && find.strict {
+                let above = find.assume && !self.scope.has_frame(find.depth);
+                if (found.is_none() && find.strict) || above {
                     return Err(not_defined(first, "[object Object]"));
                 }
                 found.unwrap_or(Value::Missing)
@@ -220,7 +230,8 @@ impl<'a> Machine<'a> {
                 return Ok(value);
             }
             let found = js_property(&value, part);
-            if found.is_none() && last && find.strict {
+            let object = value.is_array() || value.is_object();
+            if last && find.strict && (found.is_none() || !object) {
                 let mut shown = String::new();
                 format::js_display(&value, &mut shown, 200);
                 return Err(not_defined(part, &shown));
@@ -253,7 +264,10 @@ impl<'a> Machine<'a> {
     fn in_contexts_around(&self, name: &str) -> Option<Value<'a>> {
         let mut level = self.scope.depths.as_ref();
         while let Some(depth) = level {
-            if let Some(found) = js_property(&depth.value, name).filter(|v| !v.is_nil()) {
+            let value = &depth.value;
+            // A context of 0, "" or false stands for all its properties, as in the original.
+            let found = if js_truthy(value) { js_property(value, name) } else { Some(value.clone()) };
+            if let Some(found) = found.filter(|v| !v.is_nil()) {
                 return Some(found);
             }
             level = depth.parent.as_ref();
