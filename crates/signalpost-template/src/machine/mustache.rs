@@ -23,9 +23,31 @@ pub(crate) struct Depth<'a> {
 #[derive(Debug)]
 pub(crate) struct Data<'a> {
     pub(crate) entries: Vec<(Arc<str>, Value<'a>)>,
+    /// The frame is that of an item of `each`.
+    pub(crate) item: Option<Item<'a>>,
     /// The frame is that of a partial block; `None` takes the block around away.
     pub(crate) partial_block: Option<Option<Rc<Closure<'a>>>>,
     pub(crate) parent: Option<Rc<Data<'a>>>,
+}
+
+/// What `@key`, `@index`, `@first` and `@last` mean for an item of `each`.
+#[derive(Debug)]
+pub(crate) struct Item<'a> {
+    pub(crate) key: Value<'a>,
+    pub(crate) index: usize,
+    pub(crate) last: bool,
+}
+
+impl<'a> Item<'a> {
+    fn datum(&self, name: &str) -> Option<Value<'a>> {
+        Some(match name {
+            "key" => self.key.clone(),
+            "index" => Value::Int(i64::try_from(self.index).unwrap_or(i64::MAX)),
+            "first" => Value::Bool(self.index == 0),
+            "last" => Value::Bool(self.last),
+            _ => return None,
+        })
+    }
 }
 
 /// The block parameters of the programs around, innermost first.
@@ -78,7 +100,15 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn with_data(mut self, entries: Vec<(Arc<str>, Value<'a>)>) -> Scope<'a> {
-        self.data = Some(Rc::new(Data { entries, partial_block: None, parent: self.data.take() }));
+        self.data =
+            Some(Rc::new(Data { entries, item: None, partial_block: None, parent: self.data.take() }));
+        self
+    }
+
+    pub(crate) fn with_item(mut self, item: Item<'a>) -> Scope<'a> {
+        let parent = self.data.take();
+        self.data =
+            Some(Rc::new(Data { entries: Vec::new(), item: Some(item), partial_block: None, parent }));
         self
     }
 
@@ -109,6 +139,9 @@ impl<'a> Scope<'a> {
         while let Some(data) = frame {
             if let Some((_, value)) = data.entries.iter().find(|(n, _)| &**n == name) {
                 return Some(value.clone());
+            }
+            if let Some(found) = data.item.as_ref().and_then(|item| item.datum(name)) {
+                return Some(found);
             }
             if let (Some(block), "partial-block") = (&data.partial_block, name) {
                 return block.as_ref().map(|_| Value::Bool(true));

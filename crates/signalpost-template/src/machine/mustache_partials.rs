@@ -143,7 +143,7 @@ impl<'a> Machine<'a> {
         let mut data = self.scope.data.clone();
         if let Some(block) = &block {
             let partial_block = Some(Some(block.clone()));
-            data = Some(Rc::new(Data { entries: Vec::new(), partial_block, parent: data }));
+            data = Some(Rc::new(Data { entries: Vec::new(), item: None, partial_block, parent: data }));
         }
         let is_block_call = target.is_none() && name == "@partial-block";
         if target.is_none() && !is_block_call {
@@ -202,6 +202,7 @@ impl<'a> Machine<'a> {
         // The block sees the caller's data, but the partial block of the place where it stands.
         scope.data = Some(Rc::new(Data {
             entries: Vec::new(),
+            item: None,
             partial_block: Some(closure.partial_block.clone()),
             parent: data,
         }));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::frames::Frame;
 use super::helper::Program;
-use super::mustache::{Scope, js_empty, js_truthy};
+use super::mustache::{Item, Scope, js_empty, js_truthy};
 use super::{Flow, Machine};
 use crate::code::{Block, Code, Index};
 use crate::error::{Fault, FaultKind};
@@ -225,14 +225,8 @@ impl<'a> Machine<'a> {
             _ => (each.items.item(at), place.clone()),
         };
         let item = item.unwrap_or(Value::Missing);
-        let entries = vec![
-            (KEYS.with(|k| k.key.clone()), key.clone()),
-            (KEYS.with(|k| k.index.clone()), place),
-            (KEYS.with(|k| k.first.clone()), Value::Bool(at == 0)),
-            (KEYS.with(|k| k.last.clone()), Value::Bool(at + 1 == each.count)),
-        ];
-        let scope =
-            section.scope.with_context(item.clone()).with_data(entries).with_parameters(vec![item, key]);
+        let data = Item { key: key.clone(), index: at, last: at + 1 == each.count };
+        let scope = section.scope.with_context(item.clone()).with_item(data).with_parameters(vec![item, key]);
         self.pc = section.start as usize;
         self.scope = scope;
     }
@@ -263,21 +257,4 @@ impl<'a> Machine<'a> {
     pub(crate) fn leave_section(&mut self, section: Section<'a>) {
         self.scope = section.scope;
     }
-}
-
-/// The names that `each` gives, shared by all its items.
-struct Keys {
-    key: Arc<str>,
-    index: Arc<str>,
-    first: Arc<str>,
-    last: Arc<str>,
-}
-
-thread_local! {
-    static KEYS: Keys = Keys {
-        key: Arc::from("key"),
-        index: Arc::from("index"),
-        first: Arc::from("first"),
-        last: Arc::from("last"),
-    };
 }
