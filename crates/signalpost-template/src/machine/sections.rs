@@ -1,10 +1,11 @@
 //! Handlebars' blocks and partials: which program runs, in which context, and what follows it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::frames::Frame;
 use super::helper::Program;
-use super::mustache::{Item, Scope, js_empty, js_truthy};
+use super::mustache::{Inlines, Item, Parameters, Scope, js_empty, js_truthy};
 use super::{Flow, Machine};
 use crate::code::{Block, Code, Index};
 use crate::error::{Fault, FaultKind};
@@ -15,8 +16,19 @@ use crate::value::Value;
 pub(crate) struct Section<'a> {
     start: Index,
     end: Index,
-    scope: Scope<'a>,
+    saved: Saved<'a>,
     each: Option<Each<'a>>,
+}
+
+/// What is put back at the end of a block.
+#[derive(Debug)]
+enum Saved<'a> {
+    Scope(Scope<'a>),
+    /// The block kept its context: only what a program may add to.
+    Kept {
+        parameters: Option<Rc<Parameters<'a>>>,
+        inlines: Option<Rc<Inlines<'a>>>,
+    },
 }
 
 /// The items that `each` goes through.
@@ -167,13 +179,19 @@ impl<'a> Machine<'a> {
             return Ok(Flow::Next);
         };
         self.enter_block()?;
-        let old = self.scope.clone();
-        let scope = match context {
-            Some(context) => self.scope.with_context(context),
-            None => self.scope.clone(),
+        let saved = match context {
+            Some(context) => {
+                let scope = self.scope.with_context(context).with_parameters(parameters);
+                Saved::Scope(std::mem::replace(&mut self.scope, scope))
+            }
+            None => {
+                let around = self.scope.parameters.take();
+                let inner = Parameters { values: parameters, parent: around.clone() };
+                self.scope.parameters = Some(Rc::new(inner));
+                Saved::Kept { parameters: around, inlines: self.scope.inlines.clone() }
+            }
         };
-        self.scope = scope.with_parameters(parameters);
-        self.frames.push(Frame::Section(Box::new(Section { start, end: block.end, scope: old, each: None })));
+        self.frames.push(Frame::Section(Box::new(Section { start, end: block.end, saved, each: None })));
         self.pc = start as usize;
         Ok(Flow::Next)
     }
@@ -202,9 +220,9 @@ impl<'a> Machine<'a> {
             return Ok(Flow::Next);
         };
         self.enter_block()?;
-        let scope = self.scope.clone();
+        let saved = Saved::Scope(self.scope.clone());
         let each = Some(Each { items, keys, at: 0, count });
-        self.frames.push(Frame::Section(Box::new(Section { start, end: block.end, scope, each })));
+        self.frames.push(Frame::Section(Box::new(Section { start, end: block.end, saved, each })));
         self.next_item();
         Ok(Flow::Next)
     }
@@ -214,7 +232,7 @@ impl<'a> Machine<'a> {
         let Some(Frame::Section(section)) = self.frames.last_mut() else {
             return;
         };
-        let Some(each) = &mut section.each else {
+        let (Some(each), Saved::Scope(around)) = (&mut section.each, &section.saved) else {
             return;
         };
         let at = each.at;
@@ -226,7 +244,7 @@ impl<'a> Machine<'a> {
         };
         let item = item.unwrap_or(Value::Missing);
         let data = Item { key: key.clone(), index: at, last: at + 1 == each.count };
-        let scope = section.scope.with_context(item.clone()).with_item(data).with_parameters(vec![item, key]);
+        let scope = around.with_context(item.clone()).with_item(data).with_parameters(vec![item, key]);
         self.pc = section.start as usize;
         self.scope = scope;
     }
@@ -255,6 +273,12 @@ impl<'a> Machine<'a> {
     }
 
     pub(crate) fn leave_section(&mut self, section: Section<'a>) {
-        self.scope = section.scope;
+        match section.saved {
+            Saved::Scope(scope) => self.scope = scope,
+            Saved::Kept { parameters, inlines } => {
+                self.scope.parameters = parameters;
+                self.scope.inlines = inlines;
+            }
+        }
     }
 }
