@@ -240,7 +240,8 @@ impl<S: Store> Relay<S> {
     /// Passes everything on that waits.
     fn pass_on(&self, stopping: &AtomicBool) -> Result<(), Error> {
         while !stopping.load(Ordering::Acquire) {
-            let Some((submission, passed)) = waiting(&*self.store, self.partition, self.writer.partitions())? else {
+            let Some((submission, passed)) = waiting(&*self.store, self.partition, self.writer.partitions())?
+            else {
                 break;
             };
             // The state that made these messages need not be durable: should

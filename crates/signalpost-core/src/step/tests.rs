@@ -139,11 +139,17 @@ fn a_rule_that_follows_a_rule_is_fired_with_it_and_taken_back_with_it() {
         scene.send(&event("e1", "add_to_cart", -2 * 86_400), at(0));
         let told = std::mem::take(&mut scene.told);
         let hours = |hours: i64| (hours - 48) * 3_600_000_000;
-        let fired = [format!("derive cart_abandonment at {}", hours(1)), format!("derive cart_lost at {}", hours(25))];
+        let fired = [
+            format!("derive cart_abandonment at {}", hours(1)),
+            format!("derive cart_lost at {}", hours(25)),
+        ];
         assert_eq!(told, fired);
         scene.send(&event("e2", "purchase", -2 * 86_400 + 60), at(1));
         let abandoned = format!("cart_abandonment:{cart}:e1");
-        assert_eq!(scene.told, [format!("retract {abandoned}"), format!("retract cart_lost:{lost}:{abandoned}")]);
+        assert_eq!(
+            scene.told,
+            [format!("retract {abandoned}"), format!("retract cart_lost:{lost}:{abandoned}")]
+        );
     }
 }
 

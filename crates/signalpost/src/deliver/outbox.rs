@@ -107,12 +107,19 @@ impl<S: Store, C: Compose> Outbox<S, C> {
 
     /// An attempt whose end was never recorded: the program stopped, or could
     /// not write.
-    fn cut_off(&self, at: Timestamp, mut record: DeliveryRecord, now: Timestamp, batch: &mut Batch) -> DeliveryRecord {
+    fn cut_off(
+        &self,
+        at: Timestamp,
+        mut record: DeliveryRecord,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> DeliveryRecord {
         let id = record.delivery.id;
         let tells_repeats =
             self.composer.compose(&record).is_ok_and(|composed| composed.destination.tells_repeats());
         if let Some(attempt) = record.attempts.last_mut() {
-            attempt.outcome = "not known: it was under way when the program stopped or could not write".into();
+            attempt.outcome =
+                "not known: it was under way when the program stopped or could not write".into();
         }
         batch.delete(Table::Outbox, outbox_key(at, id));
         if tells_repeats {

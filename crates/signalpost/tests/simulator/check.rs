@@ -69,7 +69,8 @@ fn events(world: &World) -> Result<(), Failure> {
 fn relays(world: &World) -> Result<(), Failure> {
     for (from, sender) in (0_u32..).zip(&world.workers) {
         let taken = world.workers.iter().flat_map(|worker| &worker.position().taken);
-        let last = taken.filter(|(partition, _)| *partition == from).map(|(_, last)| *last).max().unwrap_or(0);
+        let last =
+            taken.filter(|(partition, _)| *partition == from).map(|(_, last)| *last).max().unwrap_or(0);
         if last != sender.position().relayed {
             let seen = format!("{last} of {} messages from {from} are taken", sender.position().relayed);
             return Err(Failure::new("a message between partitions is taken once", seen));
@@ -162,7 +163,8 @@ fn memberships(world: &World, members: &BTreeSet<(u32, ProfileKey)>) -> Result<(
         }
         last.insert(key, change);
     }
-    let told: BTreeSet<_> = last.into_iter().filter(|(_, change)| change.entered).map(|(key, _)| key).collect();
+    let told: BTreeSet<_> =
+        last.into_iter().filter(|(_, change)| change.entered).map(|(key, _)| key).collect();
     if told != *members {
         let seen = format!("profiles: {members:?}, history: {told:?}");
         return Err(Failure::new("history ends with what is", seen));

@@ -47,17 +47,23 @@ const SEGMENTS: &[(&str, &[&str])] = &[
     ),
     (
         "Undecided",
-        &["IF event_type = 'add_to_cart' AND event_time >= now() - 6 hours AND NOT EXISTS (SELECT 1 FROM events \
-           WHERE event_type = 'purchase' AND event_time >= now() - 6 hours) THEN assign to 'Undecided'"],
+        &[
+            "IF event_type = 'add_to_cart' AND event_time >= now() - 6 hours AND NOT EXISTS (SELECT 1 FROM events \
+           WHERE event_type = 'purchase' AND event_time >= now() - 6 hours) THEN assign to 'Undecided'",
+        ],
     ),
     // Two that are told by others, which may be defined before or after them.
     (
         "Only looking",
-        &["SELECT customer_id FROM customer_data WHERE product_view_count > 0 AND NOT in_segment('Full cart')"],
+        &[
+            "SELECT customer_id FROM customer_data WHERE product_view_count > 0 AND NOT in_segment('Full cart')",
+        ],
     ),
     (
         "Regulars",
-        &["SELECT customer_id FROM customer_data WHERE in_segment('Viewers') AND NOT in_segment('Only looking')"],
+        &[
+            "SELECT customer_id FROM customer_data WHERE in_segment('Viewers') AND NOT in_segment('Only looking')",
+        ],
     ),
     ("Lost", &["IF event_type = 'cart_lost' AND event_time >= now() - 2 days THEN assign to 'Lost'"]),
 ];

@@ -88,7 +88,8 @@ impl Disk {
     /// Counts a write down.
     fn write(&self) -> Result<(), Error> {
         let mut inner = self.lock();
-        let refused = |reason: &str| Err(Error::Unavailable { folder: "the simulator".into(), reason: reason.into() });
+        let refused =
+            |reason: &str| Err(Error::Unavailable { folder: "the simulator".into(), reason: reason.into() });
         if inner.dies_in == Some(0) {
             inner.dead = true;
         }
@@ -142,7 +143,13 @@ impl Store for Disk {
         self.store.scan(table, from, to, limit)
     }
 
-    fn scan_back(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
         self.store.scan_back(table, from, to, limit)
     }
 
@@ -215,7 +222,11 @@ impl Log for Tape {
         self.log.latest()
     }
 
-    fn quarantined(&self, from: QuarantineId, limit: usize) -> Result<Vec<(QuarantineId, Quarantined)>, log::Error> {
+    fn quarantined(
+        &self,
+        from: QuarantineId,
+        limit: usize,
+    ) -> Result<Vec<(QuarantineId, Quarantined)>, log::Error> {
         self.log.quarantined(from, limit)
     }
 

@@ -32,7 +32,12 @@ struct Ran {
 
 fn run(seed: u64, planted: Planted) -> Result<Ran, Failure> {
     let mut world = World::new(seed, planted)?;
-    let at = |step: usize| move |failure: Failure| Failure { seen: format!("seed {seed}, step {step}: {}", failure.seen), ..failure };
+    let at = |step: usize| {
+        move |failure: Failure| Failure {
+            seen: format!("seed {seed}, step {step}: {}", failure.seen),
+            ..failure
+        }
+    };
     for step in 0..STEPS {
         world.step().map_err(at(step))?;
     }

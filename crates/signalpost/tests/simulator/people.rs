@@ -104,8 +104,19 @@ fn delay(chance: &mut Chance) -> Span {
 /// An event: in time, late or ahead of its time, of a person, a device or both.
 fn event(chance: &mut Chance, number: u64, now: Timestamp) -> Json {
     let kind = *chance.pick(&[
-        "product_view", "product_view", "product_view", "add_to_cart", "add_to_cart", "add_to_cart",
-        "remove_from_cart", "purchase", "purchase", "page_view", "identify", "unsubscribe", "cart_abandonment",
+        "product_view",
+        "product_view",
+        "product_view",
+        "add_to_cart",
+        "add_to_cart",
+        "add_to_cart",
+        "remove_from_cart",
+        "purchase",
+        "purchase",
+        "page_view",
+        "identify",
+        "unsubscribe",
+        "cart_abandonment",
     ]);
     let mut event = json!({"event_id": format!("e{number}"), "event_type": kind});
     let customer = chance.below(CUSTOMERS);
@@ -135,7 +146,9 @@ fn event(chance: &mut Chance, number: u64, now: Timestamp) -> Json {
     event["product_id"] = json!(chance.pick(&PRODUCTS));
     event["properties"] = match kind {
         "product_view" => json!({"category": chance.pick(&["Shoes", "Hats"]), "price": 10}),
-        "purchase" if chance.percent(30) => json!({"order_id": format!("o{}", chance.below(20)), "total": 30}),
+        "purchase" if chance.percent(30) => {
+            json!({"order_id": format!("o{}", chance.below(20)), "total": 30})
+        }
         "purchase" => json!({"order_id": format!("o{number}"), "total": 10 * chance.below(9)}),
         "add_to_cart" => json!({"quantity": 1 + chance.below(3)}),
         _ => json!({}),

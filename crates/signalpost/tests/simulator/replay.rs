@@ -29,7 +29,11 @@ fn compare_once(world: &World) -> Result<(), Failure> {
         while worker.step().map_err(Failure::stopped)?.is_some() {}
         let (live, again) = (world.workers[partition as usize].position(), worker.position());
         if live != again {
-            return Err(differ(&format!("position of {partition}"), &format!("{live:?}"), &format!("{again:?}")));
+            return Err(differ(
+                &format!("position of {partition}"),
+                &format!("{live:?}"),
+                &format!("{again:?}"),
+            ));
         }
     }
     let (live, again) = (view(&*world.disk)?, view(&*store)?);
@@ -66,7 +70,8 @@ fn view<S: Store>(store: &S) -> Result<BTreeMap<String, Vec<String>>, Failure> {
         view.entry(key).or_default().push(format!("{change:?}"));
     }
     for table in [Table::Derived, Table::Identities] {
-        let mut values: Vec<_> = rows(store, table)?.into_iter().map(|(_, value)| format!("{value:?}")).collect();
+        let mut values: Vec<_> =
+            rows(store, table)?.into_iter().map(|(_, value)| format!("{value:?}")).collect();
         values.sort();
         view.insert(table.name().to_owned(), values);
     }

@@ -29,8 +29,7 @@ use crate::post::Post;
 
 /// A run began here: 1 March 2026, noon.
 const START: Timestamp = Timestamp::from_micros(1_772_366_400_000_000);
-const BROWSER: &str =
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Safari/537.36";
+const BROWSER: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Safari/537.36";
 
 /// What does not hold, and how it was seen.
 #[derive(Clone, Debug)]
@@ -206,7 +205,14 @@ impl World {
 
     fn wait(&mut self) {
         let span = *self.chance.pick(&[
-            Span::MILLISECOND, Span::SECOND, Span::SECOND, Span::MINUTE, Span::MINUTE, Span::HOUR, Span::HOUR, Span::DAY,
+            Span::MILLISECOND,
+            Span::SECOND,
+            Span::SECOND,
+            Span::MINUTE,
+            Span::MINUTE,
+            Span::HOUR,
+            Span::HOUR,
+            Span::DAY,
         ]);
         let times = i64::try_from(1 + self.chance.below(30)).unwrap();
         let span = if span == Span::DAY { span } else { span.times(times) };
@@ -276,7 +282,13 @@ impl World {
         Ok(())
     }
 
-    fn answer(&mut self, number: u64, ids: &[String], refused: usize, receipt: Receipt) -> Result<(), Failure> {
+    fn answer(
+        &mut self,
+        number: u64,
+        ids: &[String],
+        refused: usize,
+        receipt: Receipt,
+    ) -> Result<(), Failure> {
         if receipt.accepted + receipt.duplicates != ids.len() || receipt.quarantined != refused {
             return Err(Failure::new("a receipt counts what was sent", format!("{receipt:?} for {ids:?}")));
         }
@@ -422,7 +434,8 @@ impl World {
                 self.deliver()?;
                 self.clock.advance_to(self.clock.now() + Span::SECOND.times(2));
             }
-            let span = *self.chance.pick(&[Span::SECOND.times(2), Span::MINUTE.times(5), Span::HOUR.times(9)]);
+            let span =
+                *self.chance.pick(&[Span::SECOND.times(2), Span::MINUTE.times(5), Span::HOUR.times(9)]);
             self.clock.advance_to(self.clock.now() + span);
         }
         self.rest()?;
