@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use signalpost::deliver::{DeliveryRecord, Status};
 use signalpost::log::Log;
-use signalpost::state::{self, Store, Table};
+use signalpost::state::{self, Row, Store, Table};
 use signalpost::worker::{ChangeRow, read_outbox_key, read_timeline};
 use signalpost_core::campaign::{Decision, DeliveryId};
 use signalpost_core::event::Event;
@@ -43,7 +43,7 @@ pub(crate) fn finished(world: &World) -> Result<(), Failure> {
     replay::compare(world)
 }
 
-pub(crate) fn rows<S: Store>(store: &S, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failure> {
+pub(crate) fn rows<S: Store>(store: &S, table: Table) -> Result<Vec<Row>, Failure> {
     store.scan(table, &[], None, usize::MAX).map_err(Failure::stopped)
 }
 
@@ -107,7 +107,7 @@ fn caches(profile: &Profile) -> Vec<String> {
     profile.types.iter_mut().for_each(|held| held.daily.retain(|(_, count)| *count > 0));
     profile.traits.sort_by(|a, b| a.name.cmp(&b.name));
     profile.cart.sort_by(|a, b| a.product_id.cmp(&b.product_id));
-    profile.derived.sort_by(|a, b| (a.rule, a.cause).cmp(&(b.rule, b.cause)));
+    profile.derived.sort_by_key(|held| (held.rule, held.cause));
     let mut members: Vec<u32> = profile.memberships.iter().map(|held| held.segment).collect();
     members.sort_unstable();
     vec![
@@ -219,8 +219,8 @@ fn deliveries(world: &World) -> Result<(), Failure> {
         }
         outside(world, *id, record)?;
     }
-    let received = world.post.hook.received().into_keys().chain(world.post.mail.received().into_keys());
-    match received.filter(|id| !records.contains_key(id)).next() {
+    let mut received = world.post.hook.received().into_keys().chain(world.post.mail.received().into_keys());
+    match received.find(|id| !records.contains_key(id)) {
         Some(id) => Err(Failure::new("nothing goes out undecided", id.to_string())),
         None => Ok(()),
     }
