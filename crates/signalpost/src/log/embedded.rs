@@ -98,7 +98,10 @@ impl EmbeddedLog {
             .cache_size(CACHE_BYTES)
             .manual_journal_persist(true)
             .open()
-            .map_err(|error| unavailable(&error))?;
+            .map_err(|error| match error {
+                fjall::Error::Locked => Error::InUse,
+                other => unavailable(&other),
+            })?;
         let keyspace = |name: &str, memtable: u64| {
             database
                 .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))

@@ -26,9 +26,15 @@ fn on(data: &Path, arguments: &[&str]) -> Output {
 #[test]
 fn keys_are_made_listed_and_revoked() {
     let server = Server::start();
-    let secret = printed(&server.run(&["keys", "create", "--scope", "events:write", "--label", "shop"])).trim().to_owned();
+    let secret = printed(&server.run(&["keys", "create", "--scope", "events:write", "--label", "shop"]))
+        .trim()
+        .to_owned();
     let event = json!({"event_type": "view", "customer_id": "C1"}).to_string();
-    let send = |key: &str| exchange(server.address, "POST", "/api/events", &[("X-Api-Key", key)], event.as_bytes()).unwrap().status;
+    let send = |key: &str| {
+        exchange(server.address, "POST", "/api/events", &[("X-Api-Key", key)], event.as_bytes())
+            .unwrap()
+            .status
+    };
     assert_eq!((send(&secret), send(WRITE)), (202, 202));
     let keys: Json = serde_json::from_str(&printed(&server.run(&["--json", "keys", "list"]))).unwrap();
     assert_eq!(keys.as_array().unwrap().len(), 3);
@@ -36,7 +42,10 @@ fn keys_are_made_listed_and_revoked() {
     for hidden in [secret.as_str(), ADMIN, WRITE] {
         assert!(!listed.contains(hidden), "{listed}");
     }
-    let id = keys.as_array().unwrap().iter().find(|key| key["label"] == "shop").unwrap()["id"].as_str().unwrap().to_owned();
+    let id = keys.as_array().unwrap().iter().find(|key| key["label"] == "shop").unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     printed(&server.run(&["keys", "revoke", &id]));
     assert_eq!((send(&secret), send(WRITE)), (401, 202));
     server.ask(ADMIN, "DELETE", &format!("/api/keys/{id}"), &[], b"").problem(404, "not_found");
@@ -59,20 +68,32 @@ fn segments_and_templates_are_worked_on_from_the_shell() {
     assert!(printed(&server.run(&["segment", "members", "Viewers"])).contains("C1"));
     assert!(printed(&server.run(&["segment", "history", "Viewers"])).contains("entered"));
     assert!(printed(&server.run(&["segment", "explain", "Viewers", "C1"])).starts_with("is a member at "));
-    assert!(printed(&server.run(&["segment", "preview", "IF event_type = 'view' THEN assign to 'Viewers'"])).contains('1'));
+    assert!(
+        printed(&server.run(&["segment", "preview", "IF event_type = 'view' THEN assign to 'Viewers'"]))
+            .contains('1')
+    );
     let at = (now() - signalpost_core::time::Span::HOUR).to_string();
-    let past: Json = serde_json::from_str(&printed(&server.run(&["--json", "segment", "members", "Viewers", "--at", &at]))).unwrap();
+    let past: Json = serde_json::from_str(&printed(
+        &server.run(&["--json", "segment", "members", "Viewers", "--at", &at]),
+    ))
+    .unwrap();
     assert_eq!(past, json!([]));
     server.settle();
     printed(&server.run(&["segment", "verify"]));
     let refused = server.run(&["segment", "check", "IF event_type == 'view' THEN\nassing to 'X'"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused.stderr).contains('^') && text(&refused.stderr).contains("line 2"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains('^') && text(&refused.stderr).contains("line 2"),
+        "{}",
+        text(&refused.stderr)
+    );
 
     let good = folder.path().join("mail.liquid.html");
     std::fs::write(&good, "<p>Hello {{ user.first_name }}</p>").unwrap();
     printed(&server.run(&["template", "apply", "mail", good.to_str().unwrap(), "--subject", "Hi"]));
-    assert!(printed(&server.run(&["template", "render", "mail", "--profile", "C1"])).contains("<p>Hello Ada</p>"));
+    assert!(
+        printed(&server.run(&["template", "render", "mail", "--profile", "C1"])).contains("<p>Hello Ada</p>")
+    );
     let wrong = folder.path().join("wrong.hbs");
     std::fs::write(&wrong, "<p>\n{{#each items}}\n</p>").unwrap();
     let refused = server.run(&["template", "check", wrong.to_str().unwrap()]);
@@ -92,18 +113,34 @@ fn without_a_server_commands_open_the_folder() {
     let data = server.data.clone();
     let busy = on(&data, &["segment", "list"]);
     assert_eq!(busy.status.code(), Some(1));
-    assert!(text(&busy.stderr).contains("SIGNALPOST_URL"), "it says how to ask the server: {}", text(&busy.stderr));
+    assert!(
+        text(&busy.stderr).contains("SIGNALPOST_URL"),
+        "it says how to ask the server: {}",
+        text(&busy.stderr)
+    );
     server.stop();
     assert!(printed(&on(&data, &["segment", "list"])).contains("Viewers"));
     assert_eq!(printed(&on(&data, &["sql", "SELECT count(*) AS n FROM events", "-o", "csv"])), "n\n2\n");
-    printed(&on(&data, &["segment", "apply", "IF event_type = 'view' AND event_time >= now() - 1 hour THEN assign to 'Lately'"]));
-    let members: Json = serde_json::from_str(&printed(&on(&data, &["--json", "segment", "members", "Lately"]))).unwrap();
+    printed(&on(
+        &data,
+        &[
+            "segment",
+            "apply",
+            "IF event_type = 'view' AND event_time >= now() - 1 hour THEN assign to 'Lately'",
+        ],
+    ));
+    let members: Json =
+        serde_json::from_str(&printed(&on(&data, &["--json", "segment", "members", "Lately"]))).unwrap();
     assert_eq!(members.as_array().unwrap().len(), 2, "{members}");
     printed(&on(&data, &["segment", "verify"]));
     printed(&on(&data, &["keys", "create", "--scope", "segments:read"]));
     let again = Server::on(&data, &[]);
     assert_eq!(again.members("Lately"), ["C1", "C2"]);
-    assert_eq!(again.get("/api/keys").expect(200)["keys"].as_array().unwrap().len(), 3, "the folder's own key is written nowhere");
+    assert_eq!(
+        again.get("/api/keys").expect(200)["keys"].as_array().unwrap().len(),
+        3,
+        "the folder's own key is written nowhere"
+    );
 }
 
 #[test]
@@ -121,7 +158,8 @@ fn help_errors_and_exit_codes_are_as_promised() {
     assert!(printed(&on(&nothing, &["--version"])).starts_with("signalpost "));
     assert!(printed(&on(&nothing, &["completions", "bash"])).contains("signalpost"));
     assert!(printed(&on(&nothing, &["config", "show"])).contains("body_bytes_max"));
-    let output = command(&nothing).env("SIGNALPOST_PARTITIONS", "many").args(["config", "check"]).output().unwrap();
+    let output =
+        command(&nothing).env("SIGNALPOST_PARTITIONS", "many").args(["config", "check"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("SIGNALPOST_PARTITIONS"), "{}", text(&output.stderr));
     let file = folder.path().join("signalpost.toml");
@@ -136,5 +174,9 @@ fn help_errors_and_exit_codes_are_as_promised() {
         .output()
         .unwrap();
     assert_eq!(unreachable.status.code(), Some(1));
-    assert!(text(&unreachable.stderr).contains("cannot reach http://127.0.0.1:1"), "{}", text(&unreachable.stderr));
+    assert!(
+        text(&unreachable.stderr).contains("cannot reach http://127.0.0.1:1"),
+        "{}",
+        text(&unreachable.stderr)
+    );
 }

@@ -19,14 +19,18 @@ pub(crate) fn campaign(server: &Server, name: &str, destination: &Json, trigger:
         "body": "<p>Hi {{ user.first_name }}, <a href=\"{{ unsubscribe_url }}\">enough</a></p>",
     });
     assert!(matches!(server.put(&format!("/api/templates/{}", encode(name)), &template).status, 200 | 201));
-    assert!(matches!(server.put(&format!("/api/destinations/{}", encode(name)), destination).status, 200 | 201));
+    assert!(matches!(
+        server.put(&format!("/api/destinations/{}", encode(name)), destination).status,
+        200 | 201
+    ));
     let definition = json!({"trigger": trigger, "template": name, "destination": name, "limits": limits});
     server.put(&format!("/api/campaigns/{}", encode(name)), &definition).expect(201);
 }
 
 /// The deliveries of a campaign, oldest first.
 pub(crate) fn deliveries(server: &Server, campaign: &str) -> Vec<Json> {
-    let answer = server.get(&format!("/api/deliveries?limit=10000&campaign={}", encode(campaign))).expect(200);
+    let answer =
+        server.get(&format!("/api/deliveries?limit=10000&campaign={}", encode(campaign))).expect(200);
     answer["deliveries"].as_array().unwrap().iter().rev().cloned().collect()
 }
 
@@ -50,13 +54,20 @@ fn a_template_that_is_wrong_shows_where() {
     let problem = server.put("/api/templates/wrong", &wrong).problem(422, "template");
     assert_eq!(problem["line"], 2, "{problem}");
     assert!(problem["column"].as_u64().is_some_and(|column| column > 4), "{problem}");
-    assert!(problem["detail"].as_str().unwrap().contains("\n") && problem["detail"].as_str().unwrap().contains('^'), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("\n")
+            && problem["detail"].as_str().unwrap().contains('^'),
+        "{problem}"
+    );
     let unclosed = json!({"subject": "{% if user %}Hi", "body": "x"});
     let problem = server.put("/api/templates/wrong", &unclosed).problem(422, "template");
     assert!(problem["detail"].as_str().unwrap().starts_with("subject: "), "{problem}");
     server.put("/api/templates/wrong", &json!({"bodi": "x"})).problem(422, "invalid");
     let check = |language: &str, body: &str| {
-        server.post("/api/templates/check", &json!({"language": language, "body": body, "data": {"name": "Zoë"}, "render": true}))
+        server.post(
+            "/api/templates/check",
+            &json!({"language": language, "body": body, "data": {"name": "Zoë"}, "render": true}),
+        )
     };
     assert_eq!(check("liquid", "Hi {{ name }}").expect(200)["output"], "Hi Zoë");
     assert_eq!(check("handlebars", "Hi {{name}}").expect(200)["output"], "Hi Zoë");
@@ -65,7 +76,9 @@ fn a_template_that_is_wrong_shows_where() {
     check("handlebars", "{{#if name}}").problem(422, "template");
     server.put("/api/templates/mail", &json!({"format": "mjml", "subject": "S",
         "body": "<mjml><mj-body><mj-section><mj-column><mj-text>Hi {{ user.name }}</mj-text></mj-column></mj-section></mj-body></mjml>"})).expect(201);
-    let mail = server.post("/api/templates/mail/render", &json!({"data": {"user": {"name": "Jane <i>"}}})).expect(200);
+    let mail = server
+        .post("/api/templates/mail/render", &json!({"data": {"user": {"name": "Jane <i>"}}}))
+        .expect(200);
     let html = mail["html"].as_str().unwrap();
     assert!(html.contains("Hi Jane &lt;i&gt;") && html.contains("<table"), "{html}");
     assert!(mail["text"].as_str().unwrap().contains("Hi Jane <i>"), "{mail}");
@@ -75,10 +88,20 @@ fn a_template_that_is_wrong_shows_where() {
 fn entering_a_segment_brings_one_mail() {
     let server = Server::start();
     server.define("Buyers", "IF event_type = 'purchase' THEN assign to 'Buyers'");
-    campaign(&server, "Thanks", &json!({"kind": "inbox"}), &json!({"on": "enter", "segment": "Buyers"}), &json!({}));
+    campaign(
+        &server,
+        "Thanks",
+        &json!({"kind": "inbox"}),
+        &json!({"on": "enter", "segment": "Buyers"}),
+        &json!({}),
+    );
     server.accept(&ping("C1", "purchase"));
     let delivery = await_status(&server, "Thanks", "sent");
-    assert_eq!((&delivery["customer_id"], &delivery["decision"]), (&json!("C1"), &json!("send")), "{delivery}");
+    assert_eq!(
+        (&delivery["customer_id"], &delivery["decision"]),
+        (&json!("C1"), &json!("send")),
+        "{delivery}"
+    );
     assert!(delivery["cause"].as_str().unwrap().contains("entered Buyers"), "{delivery}");
     server.accept(&json!([ping("C1", "purchase"), {"event_type": "purchase", "customer_id": "no-mail"}]));
     server.settle();
@@ -87,14 +110,19 @@ fn entering_a_segment_brings_one_mail() {
     assert_eq!((&messages[0]["id"], &messages[0]["campaign"]), (&delivery["id"], &json!("Thanks")));
     assert_eq!(messages[0]["subject"], "Hello Jane <b>");
     let message = server.get(&format!("/api/inbox/{}", delivery["id"].as_str().unwrap())).expect(200);
-    assert!(message["to"].as_str().unwrap().contains("c1@example.com") || message["to"].as_str().unwrap().contains("C1@example.com"), "{message}");
+    assert!(
+        message["to"].as_str().unwrap().contains("c1@example.com")
+            || message["to"].as_str().unwrap().contains("C1@example.com"),
+        "{message}"
+    );
     assert!(message["html"].as_str().unwrap().contains("Hi Jane &lt;b&gt;"), "{message}");
     let token = format!("{}/unsubscribe/{}", server.url(), delivery["id"].as_str().unwrap());
     assert!(message["html"].as_str().unwrap().contains(&token), "{message}");
     assert!(message["headers"].to_string().contains(&token), "{message}");
     let eml = server.get(&format!("/api/inbox/{}/eml", delivery["id"].as_str().unwrap()));
     assert!(eml.text().contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{}", eml.text());
-    let decisions: Vec<Json> = deliveries(&server, "Thanks").iter().map(|delivery| delivery["decision"].clone()).collect();
+    let decisions: Vec<Json> =
+        deliveries(&server, "Thanks").iter().map(|delivery| delivery["decision"].clone()).collect();
     assert_eq!(decisions, ["send", "no_address"]);
 }
 
@@ -113,14 +141,25 @@ fn nobody_is_written_to_against_the_rules() {
     let path = format!("/unsubscribe/{}", sent["id"].as_str().unwrap());
     let page = exchange(server.address, "GET", &path, &[], b"").unwrap();
     assert!(page.status == 200 && page.text().contains("<form method=\"post\">"));
-    exchange(server.address, "GET", "/unsubscribe/d00000000000000000000000000000000", &[], b"").unwrap().problem(404, "not_found");
+    exchange(server.address, "GET", "/unsubscribe/d00000000000000000000000000000000", &[], b"")
+        .unwrap()
+        .problem(404, "not_found");
     server.accept(&ping("C1", "news"));
     server.settle();
-    let decisions = |name: &str| -> Vec<Json> { deliveries(&server, name).iter().map(|one| one["decision"].clone()).collect() };
+    let decisions = |name: &str| -> Vec<Json> {
+        deliveries(&server, name).iter().map(|one| one["decision"].clone()).collect()
+    };
     assert_eq!(decisions("News"), ["send", "send"], "looking at the page changes nothing");
     // One click, as RFC 8058 has a mail program make it.
     let body = b"List-Unsubscribe=One-Click";
-    let done = exchange(server.address, "POST", &path, &[("Content-Type", "application/x-www-form-urlencoded")], body).unwrap();
+    let done = exchange(
+        server.address,
+        "POST",
+        &path,
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        body,
+    )
+    .unwrap();
     assert_eq!(done.status, 200);
     server.accept(&json!([ping("C1", "news"), ping("C2", "offer"), ping("C2", "test"), ping("C2", "asked")]));
     for number in 0..2 {
@@ -137,12 +176,15 @@ fn nobody_is_written_to_against_the_rules() {
     assert_eq!(profile["consents"], json!({"email": false}));
     let suppressed = server.get("/api/deliveries?status=suppressed").expect(200);
     assert_eq!(suppressed["deliveries"].as_array().unwrap().len(), 5, "every decision is kept: {suppressed}");
-    eventually("what was decided has gone out", || (server.cell("SELECT count(*) FROM deliveries WHERE status = 'sent'") == 5).then_some(()));
+    eventually("what was decided has gone out", || {
+        (server.cell("SELECT count(*) FROM deliveries WHERE status = 'sent'") == 5).then_some(())
+    });
     assert_eq!(server.get("/api/inbox").expect(200)["messages"].as_array().unwrap().len(), 5);
 }
 
 fn signed(secret: &[u8], id: &str, timestamp: &str, body: &str) -> String {
-    let code = Hmac::<Sha256>::new_from_slice(secret).unwrap().chain_update(format!("{id}.{timestamp}.{body}"));
+    let code =
+        Hmac::<Sha256>::new_from_slice(secret).unwrap().chain_update(format!("{id}.{timestamp}.{body}"));
     format!("v1,{}", STANDARD.encode(code.finalize().into_bytes()))
 }
 
@@ -165,14 +207,19 @@ fn webhooks_are_signed_and_tried_again() {
     let data = &taken.json()["data"];
     assert_eq!((&data["customer_id"], &data["subject"]), (&json!("C1"), &json!("Hello Jane <b>")), "{data}");
     let shown = server.get("/api/destinations").text() + &server.get("/api/deliveries").text();
-    assert!(!shown.contains("t0ps3cret") && !shown.contains("hunter2") && !shown.contains("whsec_"), "{shown}");
+    assert!(
+        !shown.contains("t0ps3cret") && !shown.contains("hunter2") && !shown.contains("whsec_"),
+        "{shown}"
+    );
 
     receiver.answer(500);
     campaign(&server, "Broken", &hook, &json!({"on": "event", "event_type": "refund"}), &json!({}));
     let before = now();
     server.accept(&ping("C2", "refund"));
     let waiting = eventually("a failed attempt waits for the next", || {
-        deliveries(&server, "Broken").into_iter().find(|one| one["status"] == "pending" && one["attempts"][0]["outcome"] != "")
+        deliveries(&server, "Broken")
+            .into_iter()
+            .find(|one| one["status"] == "pending" && one["attempts"][0]["outcome"] != "")
     });
     assert!(waiting["attempts"][0]["outcome"].as_str().unwrap().starts_with("500"), "{waiting}");
     let next = Timestamp::parse(waiting["next_attempt"].as_str().unwrap()).unwrap();
@@ -185,11 +232,22 @@ fn webhooks_are_signed_and_tried_again() {
     server.accept(&ping("C3", "gift"));
     let refused = await_status(&server, "Refused", "refused");
     receiver.answer(200);
-    server.post(&format!("/api/deliveries/{}/retry", refused["id"].as_str().unwrap()), &Json::Null).expect(200);
+    server
+        .post(&format!("/api/deliveries/{}/retry", refused["id"].as_str().unwrap()), &Json::Null)
+        .expect(200);
     let sent = await_status(&server, "Refused", "sent");
     assert_eq!(sent["attempts"].as_array().unwrap().len(), 2);
-    let ids: Vec<String> = receiver.taken().iter().filter(|one| one.body.contains("C3")).map(|one| one.id().to_owned()).collect();
-    assert_eq!(ids, [sent["id"].as_str().unwrap(), sent["id"].as_str().unwrap()], "a repeat is told by its id");
+    let ids: Vec<String> = receiver
+        .taken()
+        .iter()
+        .filter(|one| one.body.contains("C3"))
+        .map(|one| one.id().to_owned())
+        .collect();
+    assert_eq!(
+        ids,
+        [sent["id"].as_str().unwrap(), sent["id"].as_str().unwrap()],
+        "a repeat is told by its id"
+    );
 }
 
 #[test]
@@ -217,7 +275,9 @@ fn destinations_and_campaigns_that_cannot_work_are_refused() {
         (json!({"on": "once", "at": "soon"}), "trigger.at"),
         (json!({"on": "whim"}), "body"),
     ] {
-        let problem = server.put("/api/campaigns/c", &json!({"trigger": trigger, "template": "t", "destination": "d"})).problem(422, "invalid");
+        let problem = server
+            .put("/api/campaigns/c", &json!({"trigger": trigger, "template": "t", "destination": "d"}))
+            .problem(422, "invalid");
         assert_eq!(problem["field"], field, "{problem}");
     }
     assert_eq!(server.get("/api/campaigns").expect(200)["campaigns"], json!([]));

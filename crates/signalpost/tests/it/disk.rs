@@ -21,11 +21,15 @@ impl SmallDisk {
     fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let options = format!("size={size}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
         match mounted {
             Ok(output) if output.status.success() => Some(Self(folder)),
             Ok(output) => {
-                eprintln!("SKIPPED: a full disk needs root and mount: {}", String::from_utf8_lossy(&output.stderr).trim());
+                eprintln!(
+                    "SKIPPED: a full disk needs root and mount: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
                 None
             }
             Err(error) => {
@@ -63,7 +67,8 @@ impl Drop for SmallDisk {
 /// Sends one event; whether it was accepted.
 fn send(server: &Server, sent: &mut Vec<String>) -> bool {
     let id = format!("e{}", sent.len());
-    let answer = server.events(&json!({"event_id": id, "event_type": "view", "customer_id": "C1"}).to_string());
+    let answer =
+        server.events(&json!({"event_id": id, "event_type": "view", "customer_id": "C1"}).to_string());
     match answer.status {
         202 => sent.push(id),
         503 => {

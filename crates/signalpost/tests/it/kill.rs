@@ -31,7 +31,10 @@ const SETTINGS: [(&str, &str); 1] = [("SIGNALPOST_LAKE_COMMIT_SECONDS", "1")];
 
 /// Segments that hold, the rule the clock acts on, and what brings a message.
 const SEGMENTS: [(&str, &str); 4] = [
-    ("Lookers", "SELECT customer_id FROM customer_data WHERE customer_id IN (SELECT customer_id FROM events WHERE event_type = 'product_view' GROUP BY customer_id HAVING count(*) >= 5)"),
+    (
+        "Lookers",
+        "SELECT customer_id FROM customer_data WHERE customer_id IN (SELECT customer_id FROM events WHERE event_type = 'product_view' GROUP BY customer_id HAVING count(*) >= 5)",
+    ),
     ("Buyers", "IF event_type = 'purchase' AND event_time >= now() - 24 hours THEN assign to 'Buyers'"),
     ("Lost", "IF event_type = 'cart_abandonment' AND event_time >= now() - 24 hours THEN assign to 'Lost'"),
     ("Spenders", "SELECT customer_id FROM customer_data WHERE total_spent >= 100 AND NOT in_segment('Lost')"),
@@ -84,7 +87,8 @@ fn client(number: u64, address: SocketAddr, ledger: &Ledger) {
     let mut dice = Dice(SEED ^ (number << 32));
     let mut next = 0;
     while !ledger.over.load(Ordering::Relaxed) {
-        let ids: Vec<String> = (0..=dice.roll(8)).map(|place| format!("k{number}-{}", next + place)).collect();
+        let ids: Vec<String> =
+            (0..=dice.roll(8)).map(|place| format!("k{number}-{}", next + place)).collect();
         next += ids.len() as u64;
         let events: Vec<Json> = ids.iter().map(|id| event(id, &mut dice)).collect();
         let body = Json::Array(events).to_string();
@@ -97,7 +101,9 @@ fn client(number: u64, address: SocketAddr, ledger: &Ledger) {
                     ledger.repeats.fetch_add(repeats, Ordering::Relaxed);
                     break;
                 }
-                Ok(answer) => assert!(matches!(answer.status, 429 | 503), "{}: {}", answer.status, answer.text()),
+                Ok(answer) => {
+                    assert!(matches!(answer.status, 429 | 503), "{}: {}", answer.status, answer.text())
+                }
                 Err(_) => {}
             }
             ledger.resent.fetch_add(1, Ordering::Relaxed);
@@ -128,7 +134,8 @@ fn kill_over_and_over(data: &Path, listen: &str) -> Duration {
             continue;
         }
         let started = Instant::now();
-        let mut server = Server::try_on(data, listen, &SETTINGS).unwrap_or_else(|error| panic!("after {kill} kills: {error}"));
+        let mut server = Server::try_on(data, listen, &SETTINGS)
+            .unwrap_or_else(|error| panic!("after {kill} kills: {error}"));
         longest = longest.max(started.elapsed());
         pause(100 + dice.roll(900));
         server.kill();
@@ -160,13 +167,13 @@ fn sixty_kills_lose_nothing_and_double_nothing() {
     let ledger = Ledger::default();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let started = Instant::now();
-    let (server, longest) = std::thread::scope(|scope| {
+    let (mut server, longest) = std::thread::scope(|scope| {
         for number in 0..CLIENTS {
             let ledger = &ledger;
             scope.spawn(move || client(number, address, ledger));
         }
         let longest = kill_over_and_over(&data, &listen);
-        let server = Server::try_on(&data, &listen, &SETTINGS).unwrap();
+        let server = Server::try_on(&data, &listen, &SETTINGS).unwrap_or_else(|error| panic!("{error}"));
         ledger.over.store(true, Ordering::Relaxed);
         (server, longest)
     });
@@ -181,7 +188,7 @@ fn sixty_kills_lose_nothing_and_double_nothing() {
     let stored = check_events(&server, &acknowledged);
     check_members(&server);
     let (mails, hooks) = check_messages(&server, &receiver);
-    let changes = check_replay(&server, folder.path());
+    let changes = check_replay(&mut server, folder.path());
     eprintln!(
         "{KILLS} kills in {spent:.1?}: {} events acknowledged, {stored} stored with derived ones, {} requests sent again, \
          {} repeats told apart, longest start {longest:.2?}, {changes} stays replayed alike, {mails} mails, {hooks} webhooks",
@@ -194,11 +201,14 @@ fn sixty_kills_lose_nothing_and_double_nothing() {
 /// Every acknowledged event once, and none that was not sent.
 fn check_events(server: &Server, acknowledged: &HashSet<String>) -> usize {
     let rows = eventually("all events are in SQL's reach", || {
-        let rows = server.sql("SELECT event_id, count(*) AS n FROM events WHERE source <> 'derived' GROUP BY event_id");
+        let rows = server
+            .sql("SELECT event_id, count(*) AS n FROM events WHERE source <> 'derived' GROUP BY event_id");
         (rows.len() >= acknowledged.len()).then_some(rows)
     });
-    let stored: HashMap<&str, u64> = rows.iter().map(|row| (row["event_id"].as_str().unwrap(), row["n"].as_u64().unwrap())).collect();
-    let lost: Vec<&String> = acknowledged.iter().filter(|id| !stored.contains_key(id.as_str())).take(10).collect();
+    let stored: HashMap<&str, u64> =
+        rows.iter().map(|row| (row["event_id"].as_str().unwrap(), row["n"].as_u64().unwrap())).collect();
+    let lost: Vec<&String> =
+        acknowledged.iter().filter(|id| !stored.contains_key(id.as_str())).take(10).collect();
     assert!(lost.is_empty(), "acknowledged and gone: {lost:?}");
     let doubled: Vec<_> = stored.iter().filter(|(_, n)| **n != 1).take(10).collect();
     assert!(doubled.is_empty(), "there more than once: {doubled:?}");
@@ -223,17 +233,22 @@ fn check_members(server: &Server) {
 /// One message to each person that entered, told apart by its id.
 fn check_messages(server: &Server, receiver: &Receiver) -> (usize, usize) {
     eventually("everything decided has gone out", || {
-        (server.cell("SELECT count(*) FROM deliveries WHERE decision = 'send' AND status <> 'sent'") == 0).then_some(())
+        (server.cell("SELECT count(*) FROM deliveries WHERE decision = 'send' AND status <> 'sent'") == 0)
+            .then_some(())
     });
     let people = |query: &str| -> BTreeSet<String> {
         server.sql(query).iter().map(|row| row["customer_id"].as_str().unwrap().to_owned()).collect()
     };
     let messages = server.get("/api/inbox?limit=1000").expect(200)["messages"].clone();
-    let mails: Vec<&str> = messages.as_array().unwrap().iter().map(|message| message["to"].as_str().unwrap()).collect();
+    let mails: Vec<&str> =
+        messages.as_array().unwrap().iter().map(|message| message["to"].as_str().unwrap()).collect();
     let once: BTreeSet<&str> = mails.iter().copied().collect();
     assert_eq!(once.len(), mails.len(), "nobody got the mail twice");
-    let entered = people("SELECT DISTINCT customer_id FROM memberships WHERE segment = 'Lookers' AND customer_id IS NOT NULL");
-    let decided = people("SELECT customer_id FROM deliveries WHERE campaign = 'Welcome' AND decision = 'send'");
+    let entered = people(
+        "SELECT DISTINCT customer_id FROM memberships WHERE segment = 'Lookers' AND customer_id IS NOT NULL",
+    );
+    let decided =
+        people("SELECT customer_id FROM deliveries WHERE campaign = 'Welcome' AND decision = 'send'");
     assert_eq!(mails.len(), decided.len());
     assert!(decided.is_subset(&entered), "{:?}", decided.difference(&entered).collect::<Vec<_>>());
 
@@ -244,33 +259,47 @@ fn check_messages(server: &Server, receiver: &Receiver) -> (usize, usize) {
         by_id.entry(one.id().to_owned()).or_default().insert(to);
     }
     let told: BTreeSet<&String> = by_id.values().flatten().collect();
-    assert_eq!((told.len(), by_id.values().map(BTreeSet::len).sum::<usize>()), (by_id.len(), by_id.len()), "a person has one id");
+    assert_eq!(
+        (told.len(), by_id.values().map(BTreeSet::len).sum::<usize>()),
+        (by_id.len(), by_id.len()),
+        "a person has one id"
+    );
     let decided = people("SELECT customer_id FROM deliveries WHERE campaign = 'Hook' AND decision = 'send'");
     assert_eq!(told.into_iter().cloned().collect::<BTreeSet<_>>(), decided);
-    eprintln!("{} webhooks came, {} of them repeats told by their id", taken.len(), taken.len() - by_id.len());
+    eprintln!(
+        "{} webhooks came, {} of them repeats told by their id",
+        taken.len(),
+        taken.len() - by_id.len()
+    );
     (mails.len(), taken.len())
 }
 
 fn stays(server: &Server) -> BTreeSet<String> {
-    let rows = server.sql("SELECT segment, profile_id, customer_id, version, entered_at, exited_at, cause FROM memberships");
+    let rows = server.sql(
+        "SELECT segment, profile_id, customer_id, version, entered_at, exited_at, cause FROM memberships",
+    );
     rows.iter().map(Json::to_string).collect()
 }
 
 /// A program that has only a copy of the log comes to the same.
-fn check_replay(server: &Server, folder: &Path) -> usize {
+fn check_replay(server: &mut Server, folder: &Path) -> usize {
+    let ids = "SELECT event_id, timestamp, customer_id, anonymous_id FROM events ORDER BY event_id";
+    let (live, events) = (stays(server), server.sql(ids));
+    server.stop();
     let copy = folder.join("copy");
     copy_folder(&server.data.join("log"), &copy.join("log"));
     let replayed = Server::on(&copy, &SETTINGS);
     within(Duration::from_secs(60), "the log is replayed", || {
         (replayed.get("/api/stats").expect(200)["settled"] == true).then_some(())
     });
-    let count = "SELECT count(*) FROM events";
-    eventually("the lake is filled again", || (replayed.cell(count) == server.cell(count)).then_some(()));
-    let (live, again) = (stays(server), stays(&replayed));
+    let wanted = events.len();
+    eventually("the lake is filled again", || {
+        (replayed.cell("SELECT count(*) FROM events") == wanted).then_some(())
+    });
+    assert!(events == replayed.sql(ids), "the lake is filled alike");
+    let again = stays(&replayed);
     let differing: Vec<&String> = live.symmetric_difference(&again).take(6).collect();
     assert!(differing.is_empty(), "{} and {} stays: {differing:#?}", live.len(), again.len());
-    let ids = "SELECT event_id, timestamp, customer_id, anonymous_id FROM events ORDER BY event_id";
-    assert!(server.sql(ids) == replayed.sql(ids), "the lake is filled alike");
     live.len()
 }
 
@@ -283,5 +312,32 @@ fn copy_folder(from: &Path, to: &Path) {
         } else {
             std::fs::copy(entry.path(), target).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_first_start_that_was_killed_is_made_good_by_the_next() {
+    let mut dice = Dice(SEED);
+    for _ in 0..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut child = command(&data)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lived = dice.roll(250);
+        pause(lived);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let server = Server::try_on(&data, "127.0.0.1:0", &[])
+            .unwrap_or_else(|error| panic!("killed after {lived} ms: {error}"));
+        server.accept(&json!({"event_type": "view", "customer_id": "C1"}));
+        assert_eq!(
+            server.get("/api/keys").expect(200)["keys"].as_array().unwrap().len(),
+            2,
+            "killed after {lived} ms"
+        );
     }
 }

@@ -58,13 +58,25 @@ impl MailServer {
             imported.is_ok_and(|output| output.status.success())
         });
         let Some(python) = python else {
-            eprintln!("SKIPPED: mail over SMTP needs aiosmtpd; install python3-aiosmtpd (scripts/setup test does)");
+            eprintln!(
+                "SKIPPED: mail over SMTP needs aiosmtpd; install python3-aiosmtpd (scripts/setup test does)"
+            );
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
         let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
         let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+            ])
             .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
             .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
             .arg(&key)
@@ -108,15 +120,23 @@ fn mail_goes_over_smtp_with_starttls() {
     let sent = await_status(&server, "Mail", "sent");
     assert!(sent["attempts"][0]["outcome"].as_str().unwrap().contains("queued as 42"), "{sent}");
     let mail = mails.mail();
-    assert_eq!((&mail["tls"], &mail["to"], &mail["defects"]), (&json!(true), &json!(["ada@example.com"]), &json!([])));
+    assert_eq!(
+        (&mail["tls"], &mail["to"], &mail["defects"]),
+        (&json!(true), &json!(["ada@example.com"]), &json!([]))
+    );
     assert_eq!(mail["headers"]["Subject"], "Hello Zoë");
     let link = format!("https://mail.shop.example/unsubscribe/{}", sent["id"].as_str().unwrap());
     assert_eq!(mail["headers"]["List-Unsubscribe"], format!("<{link}>"));
     assert_eq!(mail["headers"]["List-Unsubscribe-Post"], "List-Unsubscribe=One-Click");
-    assert!(mail["html"].as_str().unwrap().contains("Hi Zoë") && mail["html"].as_str().unwrap().contains(&link), "{mail}");
+    assert!(
+        mail["html"].as_str().unwrap().contains("Hi Zoë") && mail["html"].as_str().unwrap().contains(&link),
+        "{mail}"
+    );
     assert!(mail["text"].as_str().unwrap().contains("Hi Zoë"), "{mail}");
     campaign(&server, "Nobody", &smtp, &json!({"on": "event", "event_type": "refund"}), &json!({}));
-    server.accept(&json!({"event_type": "refund", "customer_id": "C2", "traits": {"email": "nobody@example.com"}}));
+    server.accept(
+        &json!({"event_type": "refund", "customer_id": "C2", "traits": {"email": "nobody@example.com"}}),
+    );
     let refused = await_status(&server, "Nobody", "refused");
     assert!(refused["attempts"][0]["outcome"].as_str().unwrap().contains("no such person"), "{refused}");
 }

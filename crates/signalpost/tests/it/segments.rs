@@ -64,7 +64,9 @@ fn a_member_leaves_by_the_clock_at_the_exact_instant() {
     put(&server, CART, &json!({"rule": ABANDONED})).expect(201);
     let stamp = now() - Span::DAY + Span::SECOND.times(10);
     let sent = now();
-    server.accept(&json!({"event_type": "cart_abandonment", "customer_id": "C123", "timestamp": stamp.to_string()}));
+    server.accept(
+        &json!({"event_type": "cart_abandonment", "customer_id": "C123", "timestamp": stamp.to_string()}),
+    );
     server.await_members(CART, &["C123"]);
     let delay = now() - sent;
     let entered = history(&server, CART, "C123");
@@ -79,7 +81,8 @@ fn a_member_leaves_by_the_clock_at_the_exact_instant() {
     assert_eq!(changes.len(), 2, "{changes:?}");
     assert_eq!((&changes[0]["change"], &changes[0]["cause"]), (&json!("exited"), &json!("clock")));
     assert_eq!(changes[0]["at"], last.next().to_string(), "24 hours are within, a microsecond more is not");
-    let path = |at: Timestamp| format!("/api/segments/{}/members?at={}", encode(CART), encode(&at.to_string()));
+    let path =
+        |at: Timestamp| format!("/api/segments/{}/members?at={}", encode(CART), encode(&at.to_string()));
     let at = |instant: Timestamp| server.get(&path(instant)).expect(200)["members"].as_array().unwrap().len();
     assert_eq!((at(last), at(last.next()), at(stamp - Span::SECOND), at(stamp)), (1, 0, 0, 1));
     let stays = server.sql("SELECT customer_id, exited_at IS NOT NULL AS gone FROM memberships");
@@ -97,11 +100,20 @@ fn a_refusal_tells_where_and_how_to_mend_it() {
     assert_eq!(problem["line"], 2, "{problem}");
     assert!(problem["column"].as_u64().is_some_and(|column| column > 1), "{problem}");
     assert!(problem["snippet"].as_str().unwrap().contains('^'), "{problem}");
-    let problem = put(&server, "X", &json!({"sql": "SELECT customer_id FROM customer_data ORDER BY random() LIMIT 3"})).problem(422, "refused");
+    let problem =
+        put(&server, "X", &json!({"sql": "SELECT customer_id FROM customer_data ORDER BY random() LIMIT 3"}))
+            .problem(422, "refused");
     assert!(problem["hint"].is_string(), "{problem}");
     put(&server, "Y", &json!({"rule": ABANDONED})).problem(422, "invalid");
     put(&server, "X", &json!({"nothing": 1})).problem(422, "invalid");
-    for text in ["", "DROP TABLE events", "IF", "SELECT", &"(".repeat(100_000), &format!("IF {} THEN assign to 'X'", vec!["a = 1"; 20_000].join(" AND "))] {
+    for text in [
+        "",
+        "DROP TABLE events",
+        "IF",
+        "SELECT",
+        &"(".repeat(100_000),
+        &format!("IF {} THEN assign to 'X'", vec!["a = 1"; 20_000].join(" AND ")),
+    ] {
         let answer = put(&server, "X", &json!({"rule": text}));
         assert!(matches!(answer.status, 201 | 422), "{}: {}", answer.status, answer.text());
     }
@@ -119,16 +131,25 @@ fn a_change_is_previewed_versioned_and_explained() {
     let wide = "IF event_type = 'purchase' AND total >= 100 THEN assign to 'Big'";
     let wider = "IF event_type = 'purchase' AND total >= 5 THEN assign to 'Big'";
     let preview = server.post("/api/segments/preview", &json!({"rule": wide})).expect(200);
-    assert_eq!((&preview["count"], &preview["sample"], &preview["added"]), (&json!(2), &json!(["B", "D"]), &json!(2)), "{preview}");
+    assert_eq!(
+        (&preview["count"], &preview["sample"], &preview["added"]),
+        (&json!(2), &json!(["B", "D"]), &json!(2)),
+        "{preview}"
+    );
     assert_eq!(server.get("/api/segments").expect(200)["segments"], json!([]), "a preview defines nothing");
     server.define("Big", wide);
     server.await_members("Big", &["B", "D"]);
     let preview = server.post("/api/segments/preview", &json!({"rule": wider})).expect(200);
-    assert_eq!((&preview["count"], &preview["added"], &preview["removed"]), (&json!(3), &json!(1), &json!(0)), "{preview}");
+    assert_eq!(
+        (&preview["count"], &preview["added"], &preview["removed"]),
+        (&json!(3), &json!(1), &json!(0)),
+        "{preview}"
+    );
     assert_eq!(server.define("Big", wider)["version"], 2);
     server.await_members("Big", &["A", "B", "D"]);
     let versions = server.get("/api/segments/Big/versions").expect(200);
-    let texts: Vec<&Json> = versions["versions"].as_array().unwrap().iter().map(|version| &version["rule"]).collect();
+    let texts: Vec<&Json> =
+        versions["versions"].as_array().unwrap().iter().map(|version| &version["rule"]).collect();
     assert_eq!(texts, [wide, wider]);
     let why = server.get("/api/profiles/A/explain?segment=Big").expect(200);
     assert_eq!(why["member"], true, "{why}");
@@ -159,7 +180,11 @@ fn what_a_device_did_counts_once_it_is_known_whose_it_is() {
     server.await_members("Keen", &["C9"]);
     server.settle();
     let profile = server.get("/api/profiles/C9").expect(200);
-    assert_eq!((&profile["anonymous_ids"], &profile["timeline_total"]), (&json!(["phone-1"]), &json!(4)), "{profile}");
+    assert_eq!(
+        (&profile["anonymous_ids"], &profile["timeline_total"]),
+        (&json!(["phone-1"]), &json!(4)),
+        "{profile}"
+    );
     assert_eq!(server.get("/api/profiles/anonymous%3Aphone-1").expect(200)["id"], profile["id"]);
     let verdict = verify(&server, "Keen");
     assert_eq!((&verdict["equal"], &verdict["lake"]), (&json!(true), &json!(1)), "{verdict}");
@@ -183,7 +208,8 @@ fn a_sequence_rule_makes_its_event_by_the_clock() {
     let changes = history(&server, CART, "leaves");
     assert_eq!(changes[0]["at"], due.to_string(), "by the clock, at the instant the two seconds were over");
     let rows = eventually("the derived event is in SQL's reach", || {
-        let rows = server.sql("SELECT customer_id, product_id FROM events WHERE event_type = 'cart_abandonment'");
+        let rows =
+            server.sql("SELECT customer_id, product_id FROM events WHERE event_type = 'cart_abandonment'");
         (!rows.is_empty()).then_some(rows)
     });
     assert_eq!(rows, [json!({"customer_id": "leaves", "product_id": "P1"})]);

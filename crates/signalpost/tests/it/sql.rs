@@ -13,7 +13,9 @@ fn an_event_is_in_reach_within_a_second() {
         server.accept(&json!({"event_id": id, "event_type": "view", "customer_id": "C1"}));
         let since = now();
         let query = format!("SELECT event_id FROM events WHERE event_id = '{id}'");
-        within(std::time::Duration::from_secs(5), "it is there", || (server.sql(&query).len() == 1).then_some(()));
+        within(std::time::Duration::from_secs(5), "it is there", || {
+            (server.sql(&query).len() == 1).then_some(())
+        });
         eprintln!("in reach of SQL {} after its 202", now() - since);
         assert!((now() - since).as_micros() < 1_000_000, "{}", now() - since);
     }
@@ -36,7 +38,8 @@ fn rows_come_as_json_csv_parquet_arrow_and_text() {
     };
     crate::support::eventually("both are in reach", || (server.sql(query).len() == 2).then_some(()));
     let rows = ask("application/json").json();
-    let names: Vec<&Json> = rows["columns"].as_array().unwrap().iter().map(|column| &column["name"]).collect();
+    let names: Vec<&Json> =
+        rows["columns"].as_array().unwrap().iter().map(|column| &column["name"]).collect();
     assert_eq!(names, ["event_id", "customer_id", "timestamp"]);
     assert_eq!(rows["rows"][1]["customer_id"], "C, \"2\"");
     let csv = ask("text/csv").text();
@@ -64,12 +67,19 @@ fn rows_come_as_json_csv_parquet_arrow_and_text() {
 #[test]
 fn all_tables_are_there_and_none_can_be_written() {
     let server = Server::start();
-    for table in ["events", "customer_data", "segments", "memberships", "deliveries", "catalog", "quarantine"] {
+    for table in ["events", "customer_data", "segments", "memberships", "deliveries", "catalog", "quarantine"]
+    {
         assert_eq!(server.cell(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
     }
-    for query in ["DROP TABLE events", "DELETE FROM events", "INSERT INTO catalog VALUES (1)", "CREATE TABLE t (a INT)",
-        "COPY events TO '/tmp/x.csv'", "CREATE EXTERNAL TABLE p STORED AS CSV LOCATION '/etc/passwd'", "SELECT 1; SELECT 2"]
-    {
+    for query in [
+        "DROP TABLE events",
+        "DELETE FROM events",
+        "INSERT INTO catalog VALUES (1)",
+        "CREATE TABLE t (a INT)",
+        "COPY events TO '/tmp/x.csv'",
+        "CREATE EXTERNAL TABLE p STORED AS CSV LOCATION '/etc/passwd'",
+        "SELECT 1; SELECT 2",
+    ] {
         server.post("/api/sql", &json!({"sql": query})).problem(422, "sql");
     }
     server.post("/api/sql", &json!({"sql": "SELECT * FROM '/etc/passwd'"})).problem(422, "sql");
@@ -80,7 +90,8 @@ fn all_tables_are_there_and_none_can_be_written() {
 fn a_query_that_cannot_run_says_where_and_why() {
     let server = Server::start();
     server.accept(&json!({"event_type": "view", "customer_id": "C1"}));
-    let problem = server.post("/api/sql", &json!({"sql": "SELECT event_typ\nFROM events"})).problem(422, "sql");
+    let problem =
+        server.post("/api/sql", &json!({"sql": "SELECT event_typ\nFROM events"})).problem(422, "sql");
     assert!(problem["detail"].as_str().unwrap().contains("event_typ"), "{problem}");
     assert_eq!((&problem["line"], &problem["column"]), (&json!(1), &json!(8)), "{problem}");
     assert!(problem["hint"].as_str().is_some_and(|hint| hint.contains("event_type")), "{problem}");

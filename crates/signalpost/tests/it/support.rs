@@ -75,7 +75,11 @@ impl Server {
                 return Err(format!("did not start ({status}, {error}): {text}"));
             }
         };
-        let address = first.split("://").nth(1).and_then(|rest| rest.split(',').next()).and_then(|text| text.parse().ok());
+        let address = first
+            .split("://")
+            .nth(1)
+            .and_then(|rest| rest.split(',').next())
+            .and_then(|text| text.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {first:?}"));
         Ok(Self { child, lines, address, data: data.to_owned(), folder: None })
     }
@@ -119,7 +123,14 @@ impl Server {
     }
 
     /// Sends a request with a key.
-    pub(crate) fn ask(&self, key: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn ask(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         let bearer = format!("Bearer {key}");
         let mut all = vec![("Authorization", bearer.as_str())];
         all.extend_from_slice(headers);
@@ -186,7 +197,9 @@ impl Server {
 
     /// Waits until a segment's members are these.
     pub(crate) fn await_members(&self, segment: &str, wanted: &[&str]) {
-        eventually(&format!("{segment} holds {wanted:?}"), || (self.members(segment) == wanted).then_some(()));
+        eventually(&format!("{segment} holds {wanted:?}"), || {
+            (self.members(segment) == wanted).then_some(())
+        });
     }
 
     /// Defines a segment or sequence rule.
