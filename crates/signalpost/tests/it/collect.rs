@@ -2,7 +2,7 @@
 //! program should have sent.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -191,8 +191,8 @@ fn bodies_too_large_are_refused_and_told_so() {
 
 /// The time until a connection on which this was sent, and no more, is closed,
 /// and the status of the answer, when there was one.
-fn time_to_close(server: &Server, sent: &str) -> (Duration, Option<u16>) {
-    let mut stream = TcpStream::connect(server.address).unwrap();
+fn time_to_close(address: SocketAddr, sent: &str) -> (Duration, Option<u16>) {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(12))).unwrap();
     stream.write_all(sent.as_bytes()).unwrap();
     let started = Instant::now();
@@ -207,9 +207,10 @@ fn half_sent_requests_are_closed_in_time() {
     let head = format!("POST /api/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {WRITE}\r\n");
     let body = format!("{head}Content-Length: 100\r\n\r\n{{\"event");
     let cases = ["", "P", "PRI * HTTP/2", "GET / HT", head.as_str(), body.as_str()];
+    let address = server.address;
     std::thread::scope(|scope| {
         let waits: Vec<_> =
-            cases.iter().map(|sent| (sent, scope.spawn(|| time_to_close(&server, sent)))).collect();
+            cases.iter().map(|sent| (sent, scope.spawn(move || time_to_close(address, sent)))).collect();
         for (sent, wait) in waits {
             let (time, status) = wait.join().unwrap();
             assert!(time < Duration::from_secs(8), "{sent:?} was held for {time:?}");
