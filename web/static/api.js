@@ -123,7 +123,8 @@ function path(parts, query = {}) {
   return `/api/${parts.map(encodeURIComponent).join("/")}${tail}`;
 }
 
-/** @typedef {AbortSignal | undefined} Signal */
+/** Quarantined events fetched at once. */
+export const QUARANTINE_PAGE = 200;
 
 /** @type {(signal?: AbortSignal) => Promise<Stats>} */
 export const stats = (signal) => get(path(["stats"]), signal);
@@ -176,11 +177,11 @@ export const deliveries = (status, signal) => get(path(["deliveries"], { status,
 /** @type {(id: string) => Promise<unknown>} */
 export const retryDelivery = (id) => send("POST", path(["deliveries", id, "retry"]));
 
-/** @type {(reason: string, signal?: AbortSignal) => Promise<{ quarantined: Quarantined[], total: number }>} */
-export const quarantine = (reason, signal) => get(path(["quarantine"], { limit: 200, reason }), signal);
+/** @type {(reason: string, from: number | null, signal?: AbortSignal) => Promise<{ quarantined: Quarantined[], total: number }>} */
+export const quarantine = (reason, from, signal) => get(path(["quarantine"], { limit: QUARANTINE_PAGE, reason, from }), signal);
 
-/** @type {(act: "replay" | "drop", ids: string[]) => Promise<Record<string, unknown> | null>} */
-export const settleQuarantine = (act, ids) => send("POST", path(["quarantine", act]), { ids });
+/** @type {(act: "replay" | "drop", which: { ids: (number | string)[] } | { reason: string }) => Promise<Record<string, unknown> | null>} */
+export const settleQuarantine = (act, which) => send("POST", path(["quarantine", act]), which);
 
 /** @type {(text: string, signal?: AbortSignal) => Promise<SqlResult>} */
 export const sql = (text, signal) => send("POST", path(["sql"]), { sql: text }, signal);

@@ -132,11 +132,19 @@ export function table(caption, columns, rows, finish) {
 export function addRows(body, columns, rows, finish) {
   for (const row of rows) {
     const cells = columns.map((column) =>
-      h("td", { role: "cell", "data-head": column.head, class: [column.class, column.wide ? "wide" : ""].filter(Boolean).join(" ") || null }, column.cell(row)));
+      h("td", { role: "cell", "data-head": column.head, class: [column.class, column.wide ? "wide" : ""].filter(Boolean).join(" ") || null }, content(column.cell(row))));
     const element = h("tr", { role: "row" }, cells);
     finish?.(row, element);
     body.append(element);
   }
+}
+
+/**
+ * Several things in a cell stay together, also where the cell is a grid.
+ * @param {Child | Child[]} cell
+ */
+function content(cell) {
+  return Array.isArray(cell) ? h("div", null, cell) : cell;
 }
 
 /**

@@ -77,6 +77,14 @@ export function clockTime(text) {
 }
 
 /**
+ * A sentence of the server with the instants in it made readable.
+ * @param {string} text
+ */
+export function readable(text) {
+  return text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, (found) => instant(found));
+}
+
+/**
  * A name of the API as words: `in_doubt` becomes `In doubt`.
  * @param {string | null | undefined} name
  */

@@ -38,7 +38,7 @@ function showList(list, signal, chosen) {
       fill(more, last && page.length >= 100 ? h("button", {
         type: "button", onclick: async () => {
           try {
-            const next = await api.inbox(last.id, signal);
+            const next = await api.inbox(last.place ?? last.id, signal);
             rows.append(...next.messages.map((one) => mailRow(one, chosen)));
             offer(next.messages);
           } catch (error) {

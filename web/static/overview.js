@@ -17,7 +17,7 @@ const ROWS_MAX = 200;
 let samples = [];
 /** @type {Live[]} newest last */
 let kept = [];
-/** The server's time when last looked at: a live mail does not say its own. */
+/** The server's time as last heard: a live mail does not say its own. */
 let clock = "";
 /** @type {Set<string>} kinds that are shown */
 const shown = new Set(["event", "membership", "delivery"]);
@@ -133,7 +133,8 @@ class Speed {
     const found = rates(samples);
     setText(this.value, rate(found.at(-1)));
     setText(this.peak, found.length > 0 ? `highest ${rate(Math.max(...found))} in the last ${duration(found.length * LOOK_EVERY_MS)}` : "measuring");
-    const points = linePoints(found, 240, 52, SAMPLES_MAX);
+    // At first the line fills its box quickly; later it moves through it.
+    const points = linePoints(found, 240, 52, Math.max(15, found.length));
     const shifted = points.replace(/,([\d.]+)/g, (_, y) => `,${(Number(y) + 2).toFixed(1)}`);
     this.line.setAttribute("points", shifted);
     const first = shifted.split(",", 1)[0];
@@ -210,30 +211,33 @@ function watchStream(root, signal) {
   let paused = false;
   let scheduled = false;
   let seen = 0;
+  let lost = 0;
 
-  const list = h("ol", { class: "stream-rows", role: "log", "aria-live": "off", "aria-label": "What happens, newest first", tabindex: "0" });
+  const list = h("ol");
+  // Read aloud, a thousand messages a second would be noise: it is silent.
+  const box = h("div", { class: "stream-rows", role: "log", "aria-live": "off", "aria-label": "What happens, newest first", tabindex: "0" }, list);
   const status = h("p", { class: "stream-state" });
   const pause = h("button", { type: "button", "aria-pressed": "false" }, "Pause");
   const filters = [["event", "Events"], ["membership", "Segments"], ["delivery", "Mails"]].map(([kind = "", name]) => {
-    const box = h("input", { type: "checkbox", checked: shown.has(kind) });
-    box.addEventListener("change", () => {
-      if (box.checked) shown.add(kind);
+    const choice = h("input", { type: "checkbox", checked: shown.has(kind) });
+    choice.addEventListener("change", () => {
+      if (choice.checked) shown.add(kind);
       else shown.delete(kind);
       redraw();
     });
-    return h("label", { class: "toggle" }, box, h("span", null, name));
+    return h("label", { class: "toggle" }, choice, h("span", null, name));
   });
   fill(root,
     h("header", { class: "stream-head" }, h("h2", { id: "stream-title" }, "Live"), status, pause),
     h("div", { class: "toggles", role: "group", "aria-label": "Shown in the stream" }, filters),
-    list);
+    box);
 
   const rows = () => kept.filter((one) => shown.has(one.kind));
   const redraw = () => {
     const found = rows();
-    fill(list, found.length === 0 ? h("li", { class: "faint none" }, "Nothing yet. What happens shows here at once.") : found.reverse().map(streamRow));
+    fill(list, found.length === 0 ? h("li", { class: "faint placeholder" }, "Nothing yet. What happens shows here at once.") : found.reverse().map(streamRow));
   };
-  const held = () => paused || list.scrollTop > 8;
+  const held = () => paused || box.scrollTop > 8;
 
   const draw = () => {
     scheduled = false;
@@ -250,7 +254,7 @@ function watchStream(root, signal) {
     kept = kept.concat(fresh).slice(-ROWS_MAX);
     const nodes = fresh.filter((one) => shown.has(one.kind)).reverse().map(streamRow);
     if (nodes.length === 0) return;
-    list.querySelector(".none")?.remove();
+    list.querySelector(".placeholder")?.remove();
     list.prepend(...nodes);
     while (list.childElementCount > ROWS_MAX) list.lastElementChild?.remove();
   };
@@ -261,21 +265,24 @@ function watchStream(root, signal) {
   };
 
   pause.addEventListener("click", () => {
-    if (!paused && list.scrollTop > 8) {
-      list.scrollTop = 0;
+    if (!paused && box.scrollTop > 8) {
+      box.scrollTop = 0;
     } else {
       paused = !paused;
       pause.setAttribute("aria-pressed", String(paused));
     }
     schedule();
   });
-  list.addEventListener("scroll", schedule, { passive: true });
+  box.addEventListener("scroll", schedule, { passive: true });
 
   api.listen((kind, data) => {
-    seen += 1;
+    if (kind === "missed") lost += Number(data) || 0;
+    else seen += 1;
     if (kind !== "event" && kind !== "membership" && kind !== "delivery") return;
     try {
-      waiting.push(/** @type {Live} */ ({ kind, data: JSON.parse(data), at: clock }));
+      const told = JSON.parse(data);
+      clock = told.received_at ?? told.at ?? clock;
+      waiting.push(/** @type {Live} */ ({ kind, data: told, at: clock }));
     } catch {
       return;
     }
@@ -288,8 +295,8 @@ function watchStream(root, signal) {
   }, signal);
 
   const tick = setInterval(() => {
-    if (root.dataset.state === "open") setText(status, `${count(seen)} a second`);
-    seen = 0;
+    if (root.dataset.state === "open") setText(status, `${count(seen)} a second${lost > 0 ? `, ${count(lost)} not shown` : ""}`);
+    seen = lost = 0;
   }, 1_000);
   signal.addEventListener("abort", () => clearInterval(tick), { once: true });
   redraw();
@@ -305,10 +312,10 @@ function streamRow(live) {
   if (live.kind === "membership") {
     const { data } = live;
     return h("li", { class: "row-membership", title: causeText(data.cause) }, time(data.at, clockTime), h("span", { class: "row-kind" }, changeChip(data.change)),
-      h("span", { class: "row-text" }, personLink(data), h("span", { class: "faint" }, data.change === "entered" ? " into " : " out of "), segmentLink(data.segment)));
+      h("span", { class: "row-text" }, personLink(data), h("span", { class: "faint" }, " · "), segmentLink(data.segment)));
   }
   const { data } = live;
-  const at = live.at || new Date().toISOString();
+  const at = data.attempts?.at(-1)?.at ?? data.decided_at ?? live.at;
   return h("li", { class: "row-delivery" }, time(at, clockTime), h("span", { class: "row-kind" }, statusChip(data.status)),
     h("span", { class: "row-text" }, data.subject || data.campaign || "a mail", h("span", { class: "faint" }, " to "), personLink(data, data.to ?? undefined)));
 }

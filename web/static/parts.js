@@ -2,7 +2,7 @@
 
 import { Failure } from "./api.js";
 import { chip, empty, fill, h, loading } from "./dom.js";
-import { caret, words } from "./format.js";
+import { caret, readable, words } from "./format.js";
 
 /**
  * Goes to a page. What must not stand in the address (whose profile it is)
@@ -21,7 +21,8 @@ export function go(hash, state = {}) {
  * @param {string} [text]
  */
 export function personLink(person, text) {
-  const id = person.customer_id || person.profile || person.id || person.anonymous_id;
+  // The API's name of somebody not known by name is `anonymous:ID`.
+  const id = person.profile || person.id || person.customer_id || (person.anonymous_id ? `anonymous:${person.anonymous_id}` : null);
   if (!id) return h("span", { class: "faint" }, "nobody");
   const anonymous = !person.customer_id;
   return h("a", {
@@ -32,7 +33,7 @@ export function personLink(person, text) {
       event.preventDefault();
       go("#/profiles", { profile: id });
     },
-  }, text ?? id);
+  }, text ?? person.customer_id ?? id.replace(/^anonymous:/, ""));
 }
 
 /** @param {string} name */
@@ -53,13 +54,16 @@ export function changeChip(change) {
   return change === "entered" ? chip("Entered", "good") : chip("Left", "none");
 }
 
+/** @type {Record<string, string>} */
+const CAUSES = { clock: "time passed", definition: "the rule changed", merge: "profiles were merged" };
+
 /**
  * What caused a change or a mail, in whatever form the server tells it.
  * @param {unknown} cause
  */
 export function causeText(cause) {
   if (cause === null || cause === undefined || cause === "") return "–";
-  if (typeof cause === "string") return cause;
+  if (typeof cause === "string") return CAUSES[cause] ?? readable(cause);
   if (typeof cause !== "object") return String(cause);
   return Object.entries(cause).filter(([, part]) => part !== null)
     .map(([name, part]) => `${words(name).toLowerCase()} ${typeof part === "object" ? JSON.stringify(part) : String(part)}`).join(", ");

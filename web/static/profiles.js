@@ -42,7 +42,7 @@ export function profiles(view) {
 function search(body, signal, text) {
   load(body, signal, () => api.findProfiles(text, signal), ({ profiles: found }) => {
     if (found.length === 0) {
-      fill(body, empty("Nobody found", "Ids and addresses must be given whole, as the shop sent them."));
+      fill(body, empty("Nobody found", "No id and no address contains this text."));
       return;
     }
     fill(body, table("Profiles found", [
@@ -68,14 +68,14 @@ function showProfile(body, head, signal, id) {
     head.querySelector(".lead")?.remove();
     head.firstElementChild?.append(h("p", { class: "lead" },
       [name, typeof email === "string" ? email : "", profile.customer_id ? "" : "not known by name yet"].filter(Boolean).join(" · ")));
-    const timeline = new Timeline(profile.timeline ?? []);
+    const timeline = new Timeline(profile.timeline ?? [], profile.timeline_total ?? 0);
     fill(body, h("div", { class: "profile-grid" },
       h("div", { class: "stack" },
         memberships(profile, signal, timeline),
         values("Traits", "Told by the shop's systems", profile.traits),
         values("Computed traits", "Counted from events", profile.computed),
         cart(profile.cart ?? []),
-        values("Consents", "", profile.consents),
+        values("Consents", "", profile.consents, (granted) => (granted === true ? "given" : granted === false ? "refused" : shownValue(granted))),
         identities(profile)),
       timeline.element));
   });
@@ -91,7 +91,7 @@ function memberships(profile, signal, timeline) {
   return h("section", { class: "panel" }, h("h2", null, "Segments"),
     found.length === 0 ? h("p", { class: "faint" }, "In no segment.") : h("ul", { class: "rows" }, found.map((one) => {
       const answer = h("div", { class: "why", id: `why-${Math.random().toString(36).slice(2)}` });
-      const button = h("button", { type: "button", class: "small", "aria-expanded": "false", "aria-controls": answer.id, "aria-label": `Why ${one.name}?` }, "Why?");
+      const button = h("button", { type: "button", class: "small", "aria-expanded": "false", "aria-controls": answer.id, "aria-label": `Why? ${one.name}` }, "Why?");
       button.addEventListener("click", () => {
         const open = button.getAttribute("aria-expanded") !== "true";
         button.setAttribute("aria-expanded", String(open));
@@ -158,16 +158,17 @@ function explanation(found, timeline) {
  * @returns {HTMLLIElement}
  */
 function reason(one, timeline) {
-  const [mark, said, tone] = one.value === true ? ["✓", "holds", "yes"] : one.value === false ? ["✗", "does not hold", "no"] : ["?", "unknown", "unknown"];
+  const [mark, said, tone] = one.value === true ? ["✓", "holds", "yes"] : one.value === false ? ["✗", "does not hold", "no"]
+    : one.value === null || one.value === undefined ? ["?", "unknown", "unknown"] : ["=", "", "value"];
   const events = one.events ?? [];
   return h("li", null,
     h("p", { class: `reason ${tone}` },
       h("span", { class: "mark", "aria-hidden": "true" }, mark),
-      h("span", null, h("code", null, one.text), h("span", { class: "unseen" }, ` ${said}`),
+      h("span", null, h("code", null, one.text), tone === "value" ? [" is ", h("strong", null, shownValue(one.value))] : h("span", { class: "unseen" }, ` ${said}`),
         one.horizon ? h("span", { class: "faint small until" }, " until ", time(one.horizon)) : null)),
     events.length > 0 ? h("p", { class: "evidence" }, events.length === 1 ? "by the event of " : `by ${count(events.length)} events: `,
-      events.slice(0, 6).map((event, i) => [i > 0 ? "; " : "", timeline.has(event.event_id)
-        ? h("button", { type: "button", class: "link", onclick: () => timeline.point(event.event_id) }, instant(event.timestamp))
+      events.slice(0, 6).map((event, i) => [i > 0 ? "; " : "", event.event_id && timeline.has(event.event_id)
+        ? h("button", { type: "button", class: "link", onclick: () => timeline.point(event.event_id ?? "") }, instant(event.timestamp))
         : time(event.timestamp)]).flat(),
       events.length > 6 ? ` and ${count(events.length - 6)} more` : "") : null,
     one.parts && one.parts.length > 0 ? h("ul", null, one.parts.map((part) => reason(part, timeline))) : null);
@@ -177,12 +178,13 @@ function reason(one, timeline) {
  * @param {string} title
  * @param {string} lead
  * @param {Record<string, unknown> | undefined} found
+ * @param {(value: unknown) => Node | string} [show]
  */
-function values(title, lead, found) {
+function values(title, lead, found, show = shownValue) {
   const rows = Object.entries(found ?? {}).filter(([, value]) => value !== null).sort(([a], [b]) => a.localeCompare(b));
   return h("section", { class: "panel" }, h("h2", null, title), lead ? h("p", { class: "faint small" }, lead) : null,
     rows.length === 0 ? h("p", { class: "faint" }, "None.") : h("dl", { class: "pairs" }, rows.map(([name, value]) =>
-      h("div", null, h("dt", null, words(name)), h("dd", null, shownValue(value))))));
+      h("div", null, h("dt", null, words(name)), h("dd", null, show(value))))));
 }
 
 /** @param {unknown} value */
@@ -211,8 +213,8 @@ function identities(profile) {
 
 /** The events of a profile, newest first, to be narrowed by type. */
 class Timeline {
-  /** @param {ShopEvent[]} events newest first */
-  constructor(events) {
+  /** @param {ShopEvent[]} events newest first @param {number} total */
+  constructor(events, total) {
     this.events = events;
     this.type = "";
     this.limit = TIMELINE_STEP;
@@ -227,6 +229,7 @@ class Timeline {
     this.list = h("ol", { class: "timeline" });
     this.element = h("section", { class: "panel", "aria-labelledby": "timeline-title" },
       h("h2", { id: "timeline-title" }, "Timeline"),
+      total > events.length ? h("p", { class: "faint small" }, `The newest ${count(events.length)} of ${count(total)} events.`) : null,
       events.length === 0 ? h("p", { class: "faint" }, "No event yet.") : [h("div", { class: "pills", role: "group", "aria-label": "Type of event" }, this.buttons), this.list]);
     this.draw();
   }
@@ -286,6 +289,6 @@ function timelineRow(event) {
     h("div", null,
       h("p", null, chip(words(event.event_type), "event"), event.product_id ? h("span", null, ` ${event.product_id}`) : null),
       properties.length > 0 ? h("p", { class: "faint small" }, properties.slice(0, 6).map(([name, value]) => `${words(name).toLowerCase()}: ${plain(value)}`).join(" · ")) : null,
-      h("details", null, h("summary", { "aria-label": `All of ${words(event.event_type)} at ${clockTime(event.timestamp)}` }, "All of it"), h("pre", { class: "code", tabindex: "0" }, pretty(event)))));
+      h("details", null, h("summary", { "aria-label": `All of it: ${words(event.event_type)} at ${clockTime(event.timestamp)}` }, "All of it"), h("pre", { class: "code", tabindex: "0" }, pretty(event)))));
 }
 

@@ -207,7 +207,7 @@ function showRule(panel, signal, segment) {
 function editor(name, text, applied) {
   const nameField = h("input", { id: "segment-name", name: "name", autocomplete: "off", maxlength: "200", value: name, readonly: name !== "" });
   const textField = h("textarea", {
-    id: "segment-text", class: "code", rows: "9", spellcheck: "false", autocapitalize: "off", placeholder: EXAMPLE,
+    id: "segment-text", class: "code", rows: "7", spellcheck: "false", autocapitalize: "off", placeholder: EXAMPLE,
     "aria-describedby": "segment-help",
   });
   textField.value = text;
@@ -241,6 +241,7 @@ function editor(name, text, applied) {
       }
     } finally {
       for (const button of buttons) button.disabled = false;
+      result.scrollIntoView({ block: "nearest" });
     }
   };
 

@@ -20,7 +20,7 @@ let text = EXAMPLES[0]?.text ?? "";
 
 /** @param {View} view */
 export function sql(view) {
-  const field = h("textarea", { id: "sql", class: "code", rows: "7", spellcheck: "false", autocapitalize: "off", "aria-describedby": "sql-help" });
+  const field = h("textarea", { id: "sql", class: "code", rows: "6", spellcheck: "false", autocapitalize: "off", "aria-describedby": "sql-help" });
   field.value = text;
   const run = h("button", { type: "submit", class: "primary" }, "Run");
   const result = h("section", { class: "result", "aria-label": "Result", "aria-live": "polite" });
@@ -85,7 +85,7 @@ function rowsFound(answer, ms) {
   const { columns, rows } = answer;
   const numbers = new Set(columns.filter((one) => /int|float|decimal|double/i.test(one.type)).map((one) => one.name));
   const shown = rows.slice(0, ROWS_SHOWN);
-  const said = `${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`} in ${duration(ms)}${rows.length > shown.length ? `, the first ${count(shown.length)} shown` : ""}`;
+  const said = `${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`} in ${duration(ms)}${rows.length > shown.length ? `, the first ${count(shown.length)} shown` : ""}${answer.truncated ? "; there are more: narrow the question or use the command line" : ""}`;
   const save = h("button", {
     type: "button", class: "small",
     onclick: () => download(new Blob([csv(columns.map((one) => one.name), rows)], { type: "text/csv" }), "result.csv"),

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deltalake::arrow::array::RecordBatch;
+use deltalake::arrow::compute::cast;
+use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, Add, Transaction};
@@ -140,6 +142,7 @@ impl Locked<'_> {
         let failed = Error::table(self.delta.table, "append rows");
         let mut writer = self.writer()?;
         for batch in batches {
+            let batch = for_disk(&batch, writer.arrow_schema())?;
             writer.write(batch).await.map_err(&failed)?;
         }
         let adds = writer.flush().await.map_err(&failed)?;
@@ -247,9 +250,17 @@ pub(crate) async fn write_stream(
     let mut writer = writer.with_target_file_size(target);
     let read = |source| Error::table(table, "read small files")(DeltaTableError::from(source));
     while let Some(batch) = rows.try_next().await.map_err(read)? {
+        let batch = for_disk(&batch, writer.arrow_schema())?;
         writer.write(batch).await.map_err(&failed)?;
     }
     writer.flush().await.map_err(&failed)
+}
+
+/// The batch in the table's own types: string views become plain text.
+fn for_disk(batch: &RecordBatch, schema: SchemaRef) -> Result<RecordBatch, Error> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 async fn create(table: Table, unborn: DeltaTable, retention_hours: u32) -> Result<DeltaTable, Error> {

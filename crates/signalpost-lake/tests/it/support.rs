@@ -14,16 +14,16 @@ use signalpost_core::value::Value;
 use signalpost_lake::{Lake, LiveTables, NoTables, Rows, Settings};
 use tempfile::TempDir;
 
-pub fn time(text: &str) -> Timestamp {
+pub(crate) fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-pub async fn open(folder: &Path) -> Lake {
+pub(crate) async fn open(folder: &Path) -> Lake {
     let settings = Settings { memory_limit_bytes: 256 << 20, target_partitions: 2, ..Settings::default() };
     Lake::open(folder, settings).await.unwrap()
 }
 
-pub async fn fresh() -> (TempDir, Lake) {
+pub(crate) async fn fresh() -> (TempDir, Lake) {
     let folder = tempfile::tempdir().unwrap();
     let lake = open(folder.path()).await;
     (folder, lake)
@@ -31,7 +31,7 @@ pub async fn fresh() -> (TempDir, Lake) {
 
 /// An event from JSON as the collect step takes it: fields not known go to the
 /// properties.
-pub fn event(json: Json) -> Arc<Event> {
+pub(crate) fn event(json: Json) -> Arc<Event> {
     let Json::Object(mut fields) = json else { panic!("not an object") };
     let mut text = |name: &str| match fields.remove(name) {
         Some(Json::String(text)) => Some(text),
@@ -58,11 +58,11 @@ pub fn event(json: Json) -> Arc<Event> {
     Arc::new(event)
 }
 
-pub async fn rows(lake: &Lake, sql: &str) -> Rows {
+pub(crate) async fn rows(lake: &Lake, sql: &str) -> Rows {
     rows_at(lake, sql, "2024-01-02T00:00:00Z", &NoTables).await
 }
 
-pub async fn rows_at(lake: &Lake, sql: &str, now: &str, tables: &dyn LiveTables) -> Rows {
+pub(crate) async fn rows_at(lake: &Lake, sql: &str, now: &str, tables: &dyn LiveTables) -> Rows {
     match lake.sql(sql, time(now), tables).await {
         Ok(rows) => rows,
         Err(error) => panic!("{sql}\n{error}\n{error:?}"),
@@ -70,20 +70,20 @@ pub async fn rows_at(lake: &Lake, sql: &str, now: &str, tables: &dyn LiveTables)
 }
 
 /// The only cell of the only row.
-pub async fn one(lake: &Lake, sql: &str) -> Json {
+pub(crate) async fn one(lake: &Lake, sql: &str) -> Json {
     let rows = rows(lake, sql).await.to_json_rows().unwrap();
     assert_eq!((rows.len(), rows[0].len()), (1, 1), "{sql}");
     rows[0].values().next().unwrap().clone()
 }
 
 /// The rows as CSV without its header, for short comparisons.
-pub async fn csv(lake: &Lake, sql: &str) -> String {
+pub(crate) async fn csv(lake: &Lake, sql: &str) -> String {
     let csv = rows(lake, sql).await.to_csv().unwrap();
     csv.split_once("\r\n").unwrap().1.trim_end().replace("\r\n", "\n")
 }
 
 /// The folder of a data set, or `None` (said aloud) when it is not there.
-pub fn data(name: &str) -> Option<PathBuf> {
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "where the data lies is the test's own setting")]
     let shared = std::env::var("SIGNALPOST_SHARED").map(PathBuf::from);
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
@@ -99,7 +99,7 @@ pub fn data(name: &str) -> Option<PathBuf> {
 }
 
 /// All events of a data set, in file order.
-pub fn events(folder: &Path) -> Vec<Arc<Event>> {
+pub(crate) fn events(folder: &Path) -> Vec<Arc<Event>> {
     let file = std::fs::File::open(folder.join("events.ndjson.gz")).unwrap();
     let lines = BufReader::new(MultiGzDecoder::new(file)).lines();
     let line = |line: std::io::Result<String>| {
@@ -116,7 +116,7 @@ pub fn events(folder: &Path) -> Vec<Arc<Event>> {
 }
 
 /// Asserts that a query's rows are those of `expected/<file>`, in order.
-pub fn assert_same(rows: &Rows, folder: &Path, file: &str, only: Option<&str>) {
+pub(crate) fn assert_same(rows: &Rows, folder: &Path, file: &str, only: Option<&str>) {
     let expected = std::fs::read_to_string(folder.join("expected").join(file)).unwrap();
     let (header, lines) = expected.split_once('\n').unwrap();
     // With `only`, the first column is the instant; take its rows, without it.
@@ -151,7 +151,7 @@ fn same_cell(found: &str, expected: &str) -> bool {
 }
 
 /// How long some work took.
-pub async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+pub(crate) async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     #[expect(clippy::disallowed_methods, reason = "a measurement")]
     let begin = std::time::Instant::now();
     let done = work.await;
@@ -159,7 +159,7 @@ pub async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
 }
 
 /// The most memory this process has held, in MiB.
-pub fn memory_peak_mib() -> u64 {
+pub(crate) fn memory_peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024

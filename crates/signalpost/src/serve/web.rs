@@ -23,8 +23,30 @@ fn file(kind: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-/// The page's routes.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("../../../../web/static/index.html")) }))
+macro_rules! files {
+    ($($path:literal => $kind:literal, $file:literal;)*) => {
+        /// The page's routes.
+        pub fn routes() -> Router<Arc<App>> {
+            Router::new()
+                $(.route($path, get(|| async { file($kind, include_str!(concat!("../../../../web/static/", $file))) })))*
+        }
+    };
+}
+
+files! {
+    "/" => "text/html; charset=utf-8", "index.html";
+    "/style.css" => "text/css; charset=utf-8", "style.css";
+    "/icon.svg" => "image/svg+xml", "icon.svg";
+    "/api.js" => "text/javascript; charset=utf-8", "api.js";
+    "/app.js" => "text/javascript; charset=utf-8", "app.js";
+    "/deliveries.js" => "text/javascript; charset=utf-8", "deliveries.js";
+    "/dom.js" => "text/javascript; charset=utf-8", "dom.js";
+    "/format.js" => "text/javascript; charset=utf-8", "format.js";
+    "/inbox.js" => "text/javascript; charset=utf-8", "inbox.js";
+    "/overview.js" => "text/javascript; charset=utf-8", "overview.js";
+    "/parts.js" => "text/javascript; charset=utf-8", "parts.js";
+    "/profiles.js" => "text/javascript; charset=utf-8", "profiles.js";
+    "/quarantine.js" => "text/javascript; charset=utf-8", "quarantine.js";
+    "/segments.js" => "text/javascript; charset=utf-8", "segments.js";
+    "/sql.js" => "text/javascript; charset=utf-8", "sql.js";
 }
