@@ -177,7 +177,13 @@ pub struct Cause<'a> {
 const CONTACTS_KEPT: usize = 64;
 
 /// Decides one message, and remembers it on the profile when it is sent.
-pub fn decide(profile: &mut Profile, campaign_id: u32, campaign: &Campaign, cause: &Cause<'_>, now: Timestamp) -> Delivery {
+pub fn decide(
+    profile: &mut Profile,
+    campaign_id: u32,
+    campaign: &Campaign,
+    cause: &Cause<'_>,
+    now: Timestamp,
+) -> Delivery {
     let decision = judge(profile, campaign_id, campaign, now);
     if decision == Decision::Send {
         profile.contacts.push(Contact { campaign: campaign_id, at: now });

@@ -178,7 +178,8 @@ pub fn fired(profile: &Profile, program: &Program) -> Vec<EventId> {
 /// Ends every membership of a profile that is about to become another's.
 pub fn dissolve(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
     for held in std::mem::take(&mut profile.memberships) {
-        let segment = program.segment_by_id(held.segment).map_or_else(|| SegmentName::from(""), |s| s.name.clone());
+        let segment =
+            program.segment_by_id(held.segment).map_or_else(|| SegmentName::from(""), |s| s.name.clone());
         actions.push(Action::Membership(MembershipChange {
             profile: profile.key.clone(),
             segment_id: held.segment,
@@ -292,7 +293,10 @@ fn evaluate(
     leave_removed(profile, program, now, actions);
 }
 
-#[expect(clippy::too_many_arguments, reason = "one place turns a truth into a membership; a struct would only rename them")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one place turns a truth into a membership; a struct would only rename them"
+)]
 fn switch(
     profile: &mut Profile,
     program: &Program,
@@ -304,7 +308,11 @@ fn switch(
     actions: &mut Vec<Action>,
 ) {
     if member {
-        profile.memberships.push(Membership { segment: segment.id, entered_at: now, version: segment.version });
+        profile.memberships.push(Membership {
+            segment: segment.id,
+            entered_at: now,
+            version: segment.version,
+        });
     } else {
         profile.memberships.retain(|held| held.segment != segment.id);
     }
@@ -355,7 +363,13 @@ fn leave_removed(profile: &mut Profile, program: &Program, now: Timestamp, actio
     });
 }
 
-fn on_event(profile: &mut Profile, program: &Program, event: &Event, now: Timestamp, actions: &mut Vec<Action>) {
+fn on_event(
+    profile: &mut Profile,
+    program: &Program,
+    event: &Event,
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
     for (id, campaign) in &program.campaigns {
         if matches!(&campaign.trigger, Trigger::Event { event_type } if *event_type == event.event_type) {
             let key = format!("event {}", event.event_id);
@@ -388,9 +402,10 @@ fn deliver(
     now: Timestamp,
     actions: &mut Vec<Action>,
 ) {
-    let in_audience = campaign.audience.as_ref().is_none_or(|name| {
-        program.segment(name).is_some_and(|segment| profile.is_member(segment.id))
-    });
+    let in_audience = campaign
+        .audience
+        .as_ref()
+        .is_none_or(|name| program.segment(name).is_some_and(|segment| profile.is_member(segment.id)));
     // A visitor nobody knows has no address; deciding on each would only fill the record.
     if !campaign.active || !in_audience || profile.key.customer_id().is_none() {
         return;

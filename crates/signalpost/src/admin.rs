@@ -73,8 +73,9 @@ impl Page {
 /// # Errors
 /// 422 when it is not RFC 3339.
 pub fn instant(field: &str, text: &str) -> Result<signalpost_core::time::Timestamp, Problem> {
-    signalpost_core::time::Timestamp::parse(text)
-        .ok_or_else(|| Problem::invalid(field, format!("'{text}' is not an RFC 3339 instant like 2024-04-27T14:35:00Z")))
+    signalpost_core::time::Timestamp::parse(text).ok_or_else(|| {
+        Problem::invalid(field, format!("'{text}' is not an RFC 3339 instant like 2024-04-27T14:35:00Z"))
+    })
 }
 
 /// Names come from paths; these are the bounds they are held to.

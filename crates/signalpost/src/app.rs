@@ -163,8 +163,11 @@ impl App {
                 Arc::clone(&publish),
             )?);
         }
-        let timekeeper =
-            self.partitions.start_timekeeper(Arc::clone(&self.log), self.clock.clone(), self.writer.clone())?;
+        let timekeeper = self.partitions.start_timekeeper(
+            Arc::clone(&self.log),
+            self.clock.clone(),
+            self.writer.clone(),
+        )?;
         threads.push(timekeeper);
         Ok(())
     }
@@ -172,9 +175,10 @@ impl App {
     /// The settings of a source; the defaults for one not defined.
     pub fn source(&self, name: &str) -> Arc<SourceSettings> {
         let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
-        sources.get(name).cloned().unwrap_or_else(|| {
-            Arc::new(SourceSettings { id: name.into(), ..SourceSettings::default() })
-        })
+        sources
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(SourceSettings { id: name.into(), ..SourceSettings::default() }))
     }
 
     /// Reads the sources anew after one was defined.
@@ -190,7 +194,9 @@ impl App {
     pub fn lag(&self) -> u64 {
         (0_u32..)
             .zip(self.partitions.gauges())
-            .map(|(partition, gauge)| self.log.end(partition).saturating_sub(gauge.offset.load(Ordering::Acquire)))
+            .map(|(partition, gauge)| {
+                self.log.end(partition).saturating_sub(gauge.offset.load(Ordering::Acquire))
+            })
             .sum()
     }
 
@@ -280,7 +286,8 @@ fn load_sources(
 /// The program as partition 0 has it: all partitions have the same.
 pub(crate) fn load_program(store: &AppStore) -> anyhow::Result<Program> {
     let mut program = Program::default();
-    let rows = crate::state::scan_prefix(store, crate::state::Table::Program, &0_u32.to_be_bytes(), usize::MAX)?;
+    let rows =
+        crate::state::scan_prefix(store, crate::state::Table::Program, &0_u32.to_be_bytes(), usize::MAX)?;
     for (_, value) in rows {
         let change = crate::state::decode(crate::state::Table::Program, &value)?;
         if let Err(error) = program.apply(&change) {

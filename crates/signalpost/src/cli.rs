@@ -102,8 +102,13 @@ fn start_logging(quiet: bool) {
     use tracing_subscriber::EnvFilter;
     let default = if quiet { "error" } else { "info,deltalake=warn,delta_kernel=warn,buoyant_kernel=warn" };
     let filter = crate::settings::environment("SIGNALPOST_LOG").unwrap_or_else(|| default.to_owned());
-    let ansi = crate::settings::environment("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr).with_ansi(ansi).init();
+    let ansi = crate::settings::environment("NO_COLOR").is_none()
+        && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .init();
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {

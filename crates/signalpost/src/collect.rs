@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::clock;
 use crate::log::Quarantined;
 use crate::log::dedup::{Identity, event_identity};
-use crate::log::writer::{Incoming, Receipt, SubmitError, Submission, WINDOW_MAX};
+use crate::log::writer::{Incoming, Receipt, Submission, SubmitError, WINDOW_MAX};
 use crate::problem::Problem;
 
 /// What is said of one event that was not taken, or only with a remark.
@@ -56,7 +56,8 @@ pub fn sort<'a>(
 ) -> Sorted {
     let mut sorted = Sorted::default();
     for (index, element) in elements.into_iter().enumerate() {
-        let cleaned = element.and_then(|raw| clean::clean(raw, received_at, Some(user_agent), source, new_event_id));
+        let cleaned =
+            element.and_then(|raw| clean::clean(raw, received_at, Some(user_agent), source, new_event_id));
         match cleaned {
             Ok(clean) => sorted.submission.events.push(incoming(clean, source)),
             Err(rejection) => {
@@ -73,7 +74,12 @@ pub fn sort<'a>(
     sorted
 }
 
-fn quarantined(rejection: Rejection, received_at: Timestamp, user_agent: &str, source: &SourceSettings) -> Quarantined {
+fn quarantined(
+    rejection: Rejection,
+    received_at: Timestamp,
+    user_agent: &str,
+    source: &SourceSettings,
+) -> Quarantined {
     Quarantined {
         received_at,
         source: source.id.as_str().into(),

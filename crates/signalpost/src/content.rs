@@ -147,7 +147,13 @@ impl Content {
     }
 
     /// The data a template sees for a profile.
-    pub fn data(&self, profile: &Profile, strategy: Option<&str>, event: Json, unsubscribe_url: &str) -> Json {
+    pub fn data(
+        &self,
+        profile: &Profile,
+        strategy: Option<&str>,
+        event: Json,
+        unsubscribe_url: &str,
+    ) -> Json {
         let strategy = strategy.and_then(|name| name.parse().ok()).unwrap_or(Strategy::Auto);
         let taste = Taste::of(profile);
         let request = Request {
@@ -226,7 +232,11 @@ impl Compose for Content {
             .map_err(|error| error.to_string())?
             .ok_or("the profile is gone")?;
         let profile = Profile::decode(&bytes).map_err(|error| error.to_string())?;
-        let to = profile.trait_value("email").and_then(|v| v.as_text()).ok_or("the person has no address")?.to_owned();
+        let to = profile
+            .trait_value("email")
+            .and_then(|v| v.as_text())
+            .ok_or("the person has no address")?
+            .to_owned();
         let event = json!({"event_id": delivery.event_id, "cause": delivery.cause});
         let unsubscribe_url = self.unsubscribe_url(record);
         let data = self.data(&profile, field("recommend"), event, &unsubscribe_url);

@@ -37,7 +37,8 @@ fn known_traits(app: &App) -> Vec<Box<str>> {
     use crate::state::{Store, Table};
     let rows = app.store.scan(Table::Profiles, b"c", Some(b"d"), SAMPLED).unwrap_or_default();
     let profiles = rows.iter().filter_map(|(_, value)| signalpost_core::profile::Profile::decode(value).ok());
-    let mut names: Vec<Box<str>> = profiles.flat_map(|profile| profile.traits.into_iter().map(|t| t.name)).collect();
+    let mut names: Vec<Box<str>> =
+        profiles.flat_map(|profile| profile.traits.into_iter().map(|t| t.name)).collect();
     names.sort();
     names.dedup();
     names
@@ -62,7 +63,8 @@ pub fn read(app: &App, name: &str, text: &str) -> Result<Statement, Problem> {
         && !name.is_empty()
         && own.as_str() != name
     {
-        let detail = format!("the rule assigns to '{own}', but is stored as '{name}'; use the same name in both");
+        let detail =
+            format!("the rule assigns to '{own}', but is stored as '{name}'; use the same name in both");
         return Err(Problem::invalid("rule", detail).with("line", 1).with("column", 1));
     }
     Ok(statement)
@@ -157,7 +159,8 @@ async fn take_effect(app: &Arc<App>, what: Defined) -> Result<(), Problem> {
         program.version
     };
     let change = Arc::new(change);
-    let records = (0..app.log.partitions()).map(|partition| (partition, Body::Define(Arc::clone(&change)))).collect();
+    let records =
+        (0..app.log.partitions()).map(|partition| (partition, Body::Define(Arc::clone(&change)))).collect();
     app.writer.submit(Submission { records, ..Submission::default() }).await?;
     wait_for(app, wanted).await;
     Ok(())
@@ -185,9 +188,9 @@ async fn wait_for(app: &App, wanted: u64) {
 pub async fn reload(app: &App) -> anyhow::Result<()> {
     let started = crate::clock::instant();
     let behind = || {
-        (0_u32..).zip(app.partitions.gauges()).any(|(partition, gauge)| {
-            gauge.offset.load(Ordering::Acquire) < app.log.end(partition)
-        })
+        (0_u32..)
+            .zip(app.partitions.gauges())
+            .any(|(partition, gauge)| gauge.offset.load(Ordering::Acquire) < app.log.end(partition))
     };
     while behind() && started.elapsed() < WAIT && !app.has_failed() {
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -216,7 +219,13 @@ pub fn candidate(app: &App, name: &str, text: &str) -> Result<Program, Problem> 
     for document in app.documents.list(Kind::Segment)?.into_iter().filter(|document| document.name != name) {
         let text = document.json().get("text").and_then(|text| text.as_str()).unwrap_or_default().to_owned();
         let (traits, properties) = (traits.clone(), properties.clone());
-        apply(Defined::Segment { name: document.name.as_str().into(), version: document.version, text, traits, properties })?;
+        apply(Defined::Segment {
+            name: document.name.as_str().into(),
+            version: document.version,
+            text,
+            traits,
+            properties,
+        })?;
     }
     apply(Defined::Segment { name: name.into(), version: 0, text: text.to_owned(), traits, properties })?;
     Ok(program)

@@ -195,7 +195,12 @@ impl Events {
 ///
 /// # Errors
 /// When a step of it fails.
-pub async fn play_recorded(app: &Arc<App>, file: &Path, url: &str, keys: (&str, &str)) -> anyhow::Result<Played> {
+pub async fn play_recorded(
+    app: &Arc<App>,
+    file: &Path,
+    url: &str,
+    keys: (&str, &str),
+) -> anyhow::Result<Played> {
     let events = Events::Recorded(data_set::DataSet::open(file)?);
     let arguments = Arguments {
         data_set: Some(file.to_owned()),

@@ -105,7 +105,13 @@ impl<S: Store + ?Sized> Documents<S> {
         self.write(kind, name, None, at)
     }
 
-    fn write(&self, kind: Kind, name: &str, content: Option<String>, at: Timestamp) -> Result<Document, Error> {
+    fn write(
+        &self,
+        kind: Kind,
+        name: &str,
+        content: Option<String>,
+        at: Timestamp,
+    ) -> Result<Document, Error> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let version = self.versions(kind, name)?.last().map_or(1, |document| document.version + 1);
         let document = Document { name: name.to_owned(), version, at, content };
@@ -140,7 +146,8 @@ impl<S: Store + ?Sized> Documents<S> {
 
     fn latest(&self, kind: Kind, name: &str) -> Result<Option<Document>, Error> {
         let prefix = prefix(kind, name);
-        let rows = self.store.scan_back(Table::Documents, &prefix, state::prefix_end(&prefix).as_deref(), 1)?;
+        let rows =
+            self.store.scan_back(Table::Documents, &prefix, state::prefix_end(&prefix).as_deref(), 1)?;
         rows.first().map(|(_, value)| state::decode(Table::Documents, value)).transpose()
     }
 

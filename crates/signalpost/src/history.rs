@@ -167,7 +167,8 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<()> {
             }
             let retracted = !app.retracted.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
             let due = since_commit.elapsed() >= Duration::from_secs(app.settings.lake_commit_seconds);
-            if (app.lake.pending_rows() > 0 || retracted) && (due || app.lake.pending_rows() > TAIL_ROWS_MAX) {
+            if (app.lake.pending_rows() > 0 || retracted) && (due || app.lake.pending_rows() > TAIL_ROWS_MAX)
+            {
                 since_commit = clock::instant();
                 commits += 1;
                 commit(&app, commits % COMPACT_EVERY == 0).await;
@@ -219,7 +220,8 @@ fn catch_up(app: &App, partition: u32) -> anyhow::Result<()> {
     };
     let end = state::prefix_end(&partition.to_be_bytes());
     let rows = |table, from: Vec<u8>| app.store.scan(table, &from, end.as_deref(), usize::MAX);
-    let sequence = |key: &[u8]| key.get(4..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+    let sequence =
+        |key: &[u8]| key.get(4..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
     let mut changes = Vec::new();
     for (key, value) in rows(Table::Changes, after(LakeTable::Memberships, partition))? {
         let row: ChangeRow = state::decode(Table::Changes, &value)?;

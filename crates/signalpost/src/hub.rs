@@ -75,7 +75,8 @@ struct Timings {
 
 fn histogram() -> Histogram<u64> {
     // An hour at most, three digits: the bounds are right by construction.
-    Histogram::new_with_max(3_600_000_000, 3).unwrap_or_else(|_| Histogram::new_with_bounds(1, 2, 3).unwrap_or_else(|_| unreachable!()))
+    Histogram::new_with_max(3_600_000_000, 3)
+        .unwrap_or_else(|_| Histogram::new_with_bounds(1, 2, 3).unwrap_or_else(|_| unreachable!()))
 }
 
 impl Default for Hub {
@@ -181,8 +182,13 @@ impl Hub {
     /// Everything counted and timed, as the API shows it.
     pub fn to_json(&self) -> Json {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let by_type: BTreeMap<Box<str>, u64> =
-            self.by_type.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(k, v)| (k.clone(), *v)).collect();
+        let by_type: BTreeMap<Box<str>, u64> = self
+            .by_type
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|(k, v)| (k.clone(), *v))
+            .collect();
         let timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
         json!({
             "events": {

@@ -90,7 +90,10 @@ fn id_of(secret: &str) -> &str {
 
 fn random_text(bytes: usize) -> String {
     const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    (0..bytes).filter_map(|_| LETTERS.get(rand::random_range(0..LETTERS.len()))).map(|byte| char::from(*byte)).collect()
+    (0..bytes)
+        .filter_map(|_| LETTERS.get(rand::random_range(0..LETTERS.len())))
+        .map(|byte| char::from(*byte))
+        .collect()
 }
 
 impl<S: Store> Keys<S> {
@@ -117,7 +120,13 @@ impl<S: Store> Keys<S> {
     ///
     /// # Errors
     /// For a scope that does not exist, or when the store fails.
-    pub fn create(&self, label: &str, scopes: &[&str], source: &str, now: Timestamp) -> Result<(Key, String), KeyError> {
+    pub fn create(
+        &self,
+        label: &str,
+        scopes: &[&str],
+        source: &str,
+        now: Timestamp,
+    ) -> Result<(Key, String), KeyError> {
         let secret = format!("sp_{}_{}", random_text(8), random_text(33));
         let key = self.insert(&secret, label, scopes, source, now)?;
         Ok((key, secret))
@@ -127,10 +136,19 @@ impl<S: Store> Keys<S> {
     ///
     /// # Errors
     /// As [`Keys::create`].
-    pub fn insert(&self, secret: &str, label: &str, scopes: &[&str], source: &str, now: Timestamp) -> Result<Key, KeyError> {
+    pub fn insert(
+        &self,
+        secret: &str,
+        label: &str,
+        scopes: &[&str],
+        source: &str,
+        now: Timestamp,
+    ) -> Result<Key, KeyError> {
         for scope in scopes {
             let known = SCOPES.iter().any(|(name, _)| name == scope)
-                || scope.strip_suffix(":*").is_some_and(|area| SCOPES.iter().any(|(name, _)| name.split(':').next() == Some(area)));
+                || scope
+                    .strip_suffix(":*")
+                    .is_some_and(|area| SCOPES.iter().any(|(name, _)| name.split(':').next() == Some(area)));
             if !known {
                 return Err(KeyError::Scope((*scope).to_owned()));
             }
@@ -145,7 +163,10 @@ impl<S: Store> Keys<S> {
         };
         let content = serde_json::to_value(&key).unwrap_or_default();
         self.documents.put(Kind::Key, &key.id, &content, now)?;
-        self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(key.id.clone(), Arc::new(key.clone()));
+        self.by_id
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.id.clone(), Arc::new(key.clone()));
         Ok(key)
     }
 
@@ -184,7 +205,8 @@ impl<S: Store> Keys<S> {
 
     /// Every key.
     pub fn list(&self) -> Vec<Arc<Key>> {
-        let mut keys: Vec<_> = self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let mut keys: Vec<_> =
+            self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         keys.sort_by(|a, b| (&a.created_at, &a.id).cmp(&(&b.created_at, &b.id)));
         keys
     }

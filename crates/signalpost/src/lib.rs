@@ -11,22 +11,22 @@ pub mod app;
 pub mod serve;
 
 pub mod collect;
-pub mod log;
-pub mod state;
-pub mod worker;
-pub mod partition;
-pub mod schedule;
 pub mod content;
 pub mod deliver;
+pub mod log;
+pub mod partition;
+pub mod schedule;
+pub mod state;
+pub mod worker;
 
-pub mod documents;
+pub mod admin;
 pub mod define;
+pub mod documents;
 pub mod history;
 pub mod hub;
 pub mod keys;
 pub mod problem;
 pub mod unsubscribe;
-pub mod admin;
 
 pub mod bench;
 pub mod cli;

@@ -89,7 +89,9 @@ impl Message {
     pub fn profile_key(&self) -> ProfileKey {
         match self {
             Self::Link { anonymous_id, .. } => ProfileKey::Anonymous(anonymous_id.clone()),
-            Self::Adopt { customer_id, .. } | Self::Forward { customer_id, .. } => ProfileKey::Customer(customer_id.clone()),
+            Self::Adopt { customer_id, .. } | Self::Forward { customer_id, .. } => {
+                ProfileKey::Customer(customer_id.clone())
+            }
         }
     }
 }
@@ -142,7 +144,9 @@ pub enum Error {
         reason: String,
     },
     /// A record that was acknowledged cannot be read.
-    #[error("SP001: the log is damaged in partition {partition} at offset {offset}: {reason}. Nothing behind it was applied; restore the folder from a backup, or see docs/errors/SP001.md")]
+    #[error(
+        "SP001: the log is damaged in partition {partition} at offset {offset}: {reason}. Nothing behind it was applied; restore the folder from a backup, or see docs/errors/SP001.md"
+    )]
     Damaged {
         /// Which partition.
         partition: u32,
@@ -193,7 +197,11 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the disk fails.
-    fn quarantined(&self, from: QuarantineId, limit: usize) -> Result<Vec<(QuarantineId, Quarantined)>, Error>;
+    fn quarantined(
+        &self,
+        from: QuarantineId,
+        limit: usize,
+    ) -> Result<Vec<(QuarantineId, Quarantined)>, Error>;
 
     /// How many events are in quarantine.
     fn quarantine_len(&self) -> u64;

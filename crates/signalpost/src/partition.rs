@@ -197,7 +197,6 @@ impl Partitions {
             }
         })
     }
-
 }
 
 /// Passes a partition's messages on to the log, in order.
@@ -213,7 +212,8 @@ impl<S: Store> Relay<S> {
     /// that passing one on twice (after a crash) does nothing.
     fn pass_on(&self, stopping: &AtomicBool) -> Result<(), Error> {
         loop {
-            let rows = state::scan_prefix(&*self.store, Table::Relay, &self.partition.to_be_bytes(), RELAY_MAX)?;
+            let rows =
+                state::scan_prefix(&*self.store, Table::Relay, &self.partition.to_be_bytes(), RELAY_MAX)?;
             if rows.is_empty() || stopping.load(Ordering::Acquire) {
                 return Ok(());
             }
@@ -221,7 +221,8 @@ impl<S: Store> Relay<S> {
             let mut batch = Batch::default();
             for (key, value) in &rows {
                 let message: Message = state::decode(Table::Relay, value)?;
-                let sequence = key.get(4..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+                let sequence =
+                    key.get(4..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
                 let partitions = self.writer.partitions();
                 let target = message.profile_key().partition(partitions);
                 submission.records.push((target, Body::Relayed { from: self.partition, sequence, message }));

@@ -78,14 +78,16 @@ impl IntoResponse for Problem {
 impl From<crate::state::Error> for Problem {
     fn from(error: crate::state::Error) -> Self {
         tracing::error!(%error, "the store failed");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store cannot be read or written now").retry_after(1)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store cannot be read or written now")
+            .retry_after(1)
     }
 }
 
 impl From<crate::log::Error> for Problem {
     fn from(error: crate::log::Error) -> Self {
         tracing::error!(%error, "the log failed");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the log cannot be read or written now").retry_after(1)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the log cannot be read or written now")
+            .retry_after(1)
     }
 }
 

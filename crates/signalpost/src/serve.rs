@@ -18,8 +18,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::admin::{
-    campaigns, catalog, deliveries, destinations, inbox, keys, live, profiles, quarantine, segments, sources, sql, stats,
-    templates,
+    campaigns, catalog, deliveries, destinations, inbox, keys, live, profiles, quarantine, segments, sources,
+    sql, stats, templates,
 };
 use crate::app::App;
 use crate::collect::{events, pixel};

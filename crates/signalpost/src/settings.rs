@@ -81,17 +81,23 @@ impl Settings {
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let mut table = match file {
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-                toml::from_str::<toml::Table>(&text).with_context(|| format!("{} is not TOML", path.display()))?
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                toml::from_str::<toml::Table>(&text)
+                    .with_context(|| format!("{} is not TOML", path.display()))?
             }
             None => toml::Table::new(),
         };
         let known = toml::Table::try_from(Self { public_url: " ".into(), ..Self::default() })?;
-        for name in known.keys().map(String::as_str).chain(["tls_certificate", "tls_key", "admin_key", "write_key"]) {
+        for name in
+            known.keys().map(String::as_str).chain(["tls_certificate", "tls_key", "admin_key", "write_key"])
+        {
             if let Some(value) = environment(&format!("SIGNALPOST_{}", name.to_uppercase())) {
                 let value = match known.get(name) {
                     Some(toml::Value::Integer(_)) => toml::Value::Integer(
-                        value.parse().with_context(|| format!("SIGNALPOST_{} is not a number", name.to_uppercase()))?,
+                        value
+                            .parse()
+                            .with_context(|| format!("SIGNALPOST_{} is not a number", name.to_uppercase()))?,
                     ),
                     _ => toml::Value::String(value),
                 };
@@ -108,7 +114,11 @@ impl Settings {
     /// # Errors
     /// Naming the setting and the value it should have.
     pub fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!((1..=256).contains(&self.partitions), "partitions must be from 1 to 256, not {}", self.partitions);
+        anyhow::ensure!(
+            (1..=256).contains(&self.partitions),
+            "partitions must be from 1 to 256, not {}",
+            self.partitions
+        );
         anyhow::ensure!(
             self.tls_certificate.is_some() == self.tls_key.is_some(),
             "tls_certificate and tls_key go together; one of them is missing"

@@ -157,7 +157,13 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the disk fails.
-    fn scan_keys(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Vec<u8>>, Error> {
+    fn scan_keys(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         Ok(self.scan(table, from, to, limit)?.into_iter().map(|(key, _)| key).collect())
     }
 
@@ -165,7 +171,13 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the disk fails.
-    fn scan_back(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error>;
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error>;
 
     /// Applies a batch atomically.
     ///
@@ -184,7 +196,12 @@ pub trait Store: Send + Sync + 'static {
 ///
 /// # Errors
 /// When the disk fails.
-pub fn scan_prefix<S: Store + ?Sized>(store: &S, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<Row>, Error> {
+pub fn scan_prefix<S: Store + ?Sized>(
+    store: &S,
+    table: Table,
+    prefix: &[u8],
+    limit: usize,
+) -> Result<Vec<Row>, Error> {
     store.scan(table, prefix, prefix_end(prefix).as_deref(), limit)
 }
 

@@ -28,7 +28,10 @@ pub async fn page(State(app): State<Arc<App>>, Path(token): Path<String>) -> Res
 /// # Errors
 /// 404 for an unknown token, 503 when it cannot be made durable.
 #[utoipa::path(post, path = "/unsubscribe/{token}", tag = "privacy", operation_id = "unsubscribe", params(("token" = String, Path)), responses((status = 200), (status = 404)))]
-pub async fn unsubscribe(State(app): State<Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
+pub async fn unsubscribe(
+    State(app): State<Arc<App>>,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
     let record = deliveries::load(&app, &token)?;
     set_consent(&app, record.delivery.profile, "email", false).await?;
     Ok((StatusCode::OK, Html(DONE)).into_response())

@@ -27,7 +27,9 @@ use thiserror::Error;
 use crate::log::{self, Body, Log, Message, Record};
 use crate::state::{self, Batch, Store, Table};
 
-pub use effect::{ChangeRow, DerivedRow, IdentityRow, delivery_log_key, history_prefix, outbox_key, read_outbox_key};
+pub use effect::{
+    ChangeRow, DerivedRow, IdentityRow, delivery_log_key, history_prefix, outbox_key, read_outbox_key,
+};
 pub use position::Position;
 pub use profiles::{read_timeline, sortable, timeline_key, timeline_prefix};
 
@@ -284,9 +286,14 @@ fn load_program<S: Store>(store: &S, partition: u32) -> Result<Program, Error> {
     Ok(program)
 }
 
-fn load_timers<S: Store>(store: &S, partition: u32, partitions: u32) -> Result<BTreeSet<(Timestamp, Vec<u8>)>, Error> {
+fn load_timers<S: Store>(
+    store: &S,
+    partition: u32,
+    partitions: u32,
+) -> Result<BTreeSet<(Timestamp, Vec<u8>)>, Error> {
     let rows = store.scan(Table::Timers, &[], None, usize::MAX)?;
     let timers = rows.into_iter().filter_map(|(key, _)| profiles::read_timer_key(&key));
-    let own = timers.filter(|(_, key)| ProfileKey::from_bytes(key).is_some_and(|k| k.partition(partitions) == partition));
+    let own = timers
+        .filter(|(_, key)| ProfileKey::from_bytes(key).is_some_and(|k| k.partition(partitions) == partition));
     Ok(own.collect())
 }

@@ -51,10 +51,14 @@ impl Profile {
             "last_seen" => constant(time(self.last_seen())),
             "recency_score" => days_between_dates(self.last_seen(), now),
             "events" => constant(count(self.types.iter().map(|s| s.count).sum())),
-            "last_viewed_product" => constant(self.last_viewed.as_ref().map_or(Value::Null, |(_, id)| id.as_str().into())),
-            "recent_view_category" => {
-                constant(self.recent_view_category.as_ref().map_or(Value::Null, |(_, category)| Value::Text(category.clone())))
+            "last_viewed_product" => {
+                constant(self.last_viewed.as_ref().map_or(Value::Null, |(_, id)| id.as_str().into()))
             }
+            "recent_view_category" => constant(
+                self.recent_view_category
+                    .as_ref()
+                    .map_or(Value::Null, |(_, category)| Value::Text(category.clone())),
+            ),
             "cart_items" => constant(count(self.cart_lines().count() as u64)),
             "orders" | "rfm_frequency" => constant(count(self.orders.len() as u64)),
             "total_spent" | "rfm_monetary" => constant(money(self.spent_micros)),

@@ -11,7 +11,9 @@ pub const RECORD_VERSION: u8 = 1;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum DecodeError {
     /// Written by a later program.
-    #[error("profile record has version {found}, this program reads up to {RECORD_VERSION}: upgrade Signalpost")]
+    #[error(
+        "profile record has version {found}, this program reads up to {RECORD_VERSION}: upgrade Signalpost"
+    )]
     Version {
         /// The version found.
         found: u8,

@@ -50,7 +50,10 @@ fn traits_and_cart_tell_the_latest() {
     assert_eq!(tell("orders").0, Value::Int(1));
     assert_eq!(tell("total_spent").0, Value::Float(15.3));
     assert_eq!(tell("recency_score"), (Value::Int(2), now + Span::DAY));
-    assert_eq!(tell("rfm_recency"), (Value::Int(1), Timestamp::from_micros(0) + Span::DAY.times(2) + Span::SECOND.times(30)));
+    assert_eq!(
+        tell("rfm_recency"),
+        (Value::Int(1), Timestamp::from_micros(0) + Span::DAY.times(2) + Span::SECOND.times(30))
+    );
     let cart: Vec<_> = profile.cart_lines().map(|line| line.product_id.as_str()).collect();
     assert_eq!(cart, ["B"]);
 }

@@ -61,13 +61,20 @@ fn start(profile: &mut Profile, sequence: &Sequence, event: &Event, moment: Mome
     });
 }
 
-fn cancel(profile: &mut Profile, sequence: &Sequence, event: &Event, moment: Moment, actions: &mut Vec<Action>) {
+fn cancel(
+    profile: &mut Profile,
+    sequence: &Sequence,
+    event: &Event,
+    moment: Moment,
+    actions: &mut Vec<Action>,
+) {
     let value = matching(sequence, event);
     let at = moment.timestamp;
     let ended = |held: &Derived| {
         held.rule == sequence.id && held.matching == value && held.cause.timestamp <= at && at < held.due
     };
-    let fired: Vec<Derived> = profile.derived.iter().filter(|held| held.fired && ended(held)).cloned().collect();
+    let fired: Vec<Derived> =
+        profile.derived.iter().filter(|held| held.fired && ended(held)).cloned().collect();
     for held in &fired {
         take_back(profile, sequence, held, actions);
     }
@@ -81,9 +88,9 @@ fn cancel(profile: &mut Profile, sequence: &Sequence, event: &Event, moment: Mom
 /// Undoes a derived event: its row and its count go.
 fn take_back(profile: &mut Profile, sequence: &Sequence, held: &Derived, actions: &mut Vec<Action>) {
     let id = derived_id(sequence, held);
-    profile.rows.retain(|row| {
-        !(row.moment == derived_moment(held) && *row.event_type == *sequence.rule.emit)
-    });
+    profile
+        .rows
+        .retain(|row| !(row.moment == derived_moment(held) && *row.event_type == *sequence.rule.emit));
     let left: Vec<Timestamp> = profile
         .derived
         .iter()
@@ -103,10 +110,14 @@ pub(super) fn fire(
 ) -> Vec<Event> {
     let mut fired = Vec::new();
     for index in 0..profile.derived.len() {
-        let Some(held) = profile.derived.get_mut(index).filter(|held| !held.fired && held.due <= now) else { continue };
+        let Some(held) = profile.derived.get_mut(index).filter(|held| !held.fired && held.due <= now) else {
+            continue;
+        };
         held.fired = true;
         let held = held.clone();
-        let Some(sequence) = program.sequences.iter().find(|sequence| sequence.id == held.rule) else { continue };
+        let Some(sequence) = program.sequences.iter().find(|sequence| sequence.id == held.rule) else {
+            continue;
+        };
         let event = derived_event(profile, sequence, &held, now);
         let moment = derived_moment(&held);
         profile.fold(&event, moment);

@@ -28,8 +28,7 @@ fn event(id: &str, event_type: &str, seconds: i64) -> Event {
     }
 }
 
-const ABANDONED: &str =
-    "IF event_type = 'cart_abandonment' AND event_time >= now() - 24 hours THEN assign to 'Abandoned Cart Last 24h'";
+const ABANDONED: &str = "IF event_type = 'cart_abandonment' AND event_time >= now() - 24 hours THEN assign to 'Abandoned Cart Last 24h'";
 
 fn program(texts: &[&str]) -> Program {
     let mut program = Program::default();
@@ -38,7 +37,13 @@ fn program(texts: &[&str]) -> Program {
             Defined::Sequence { text: (*text).into() }
         } else {
             let name = text.rsplit('\'').nth(1).unwrap_or("segment");
-            Defined::Segment { name: name.into(), version: 1, text: (*text).into(), traits: vec![], properties: vec![] }
+            Defined::Segment {
+                name: name.into(),
+                version: 1,
+                text: (*text).into(),
+                traits: vec![],
+                properties: vec![],
+            }
         };
         program.apply(&Change { at: at(-1_000), what }).unwrap();
     }
@@ -67,7 +72,9 @@ impl Scene {
                     format!("{word} {} at {}", change.segment, change.at.as_micros() - at(0).as_micros())
                 }
                 Action::Deliver(delivery) => format!("deliver {} {:?}", delivery.campaign, delivery.decision),
-                Action::Derive(event) => format!("derive {} at {}", event.event_type, (event.timestamp - at(0)).as_micros()),
+                Action::Derive(event) => {
+                    format!("derive {} at {}", event.event_type, (event.timestamp - at(0)).as_micros())
+                }
                 Action::Retract(id) => format!("retract {id}"),
                 Action::Link { anonymous_id, .. } => format!("link {anonymous_id}"),
             });
@@ -108,10 +115,16 @@ fn an_abandoned_cart_is_told_by_the_clock() {
     let mut scene = Scene::new(&[rule, ABANDONED]);
     scene.send(&event("e1", "add_to_cart", 0), at(0));
     scene.wait(at(7_200));
-    assert_eq!(scene.told, ["derive cart_abandonment at 3600000000", "enter Abandoned Cart Last 24h at 3600000000"]);
+    assert_eq!(
+        scene.told,
+        ["derive cart_abandonment at 3600000000", "enter Abandoned Cart Last 24h at 3600000000"]
+    );
     // The purchase was in time, and only its message was late.
     scene.send(&event("e2", "purchase", 1_800), at(7_300));
-    assert_eq!(scene.told.get(2..).unwrap(), ["retract cart_abandonment:1:e1", "exit Abandoned Cart Last 24h at 7300000000"]);
+    assert_eq!(
+        scene.told.get(2..).unwrap(),
+        ["retract cart_abandonment:1:e1", "exit Abandoned Cart Last 24h at 7300000000"]
+    );
 }
 
 #[test]
@@ -142,7 +155,8 @@ fn consent_caps_and_rest_are_decided_and_recorded() {
     let mut refusal = event("e3", "purchase", 2);
     refusal.traits.push(("consent".into(), Value::Bool(false)));
     scene.send(&refusal, at(2));
-    let expected = [Decision::Send, Decision::Capped, Decision::NoConsent].map(|d| format!("deliver Thanks {d:?}"));
+    let expected =
+        [Decision::Send, Decision::Capped, Decision::NoConsent].map(|d| format!("deliver Thanks {d:?}"));
     assert_eq!(scene.told, expected);
 }
 

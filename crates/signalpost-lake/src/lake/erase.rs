@@ -57,7 +57,8 @@ impl Lake {
     pub async fn retract(&self, event_ids: &[String]) -> Result<usize, Error> {
         let _no_compaction = self.0.compacting.lock().await;
         self.commit().await?;
-        let condition = ident("event_id").in_list(event_ids.iter().map(|id| lit(id.as_str())).collect(), false);
+        let condition =
+            ident("event_id").in_list(event_ids.iter().map(|id| lit(id.as_str())).collect(), false);
         let mut retracted = 0;
         for delta in self.0.tables.iter().filter(|delta| delta.table == Table::Events) {
             for file in &self.files(delta.table).files {

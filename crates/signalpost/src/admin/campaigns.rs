@@ -93,15 +93,20 @@ impl Definition {
             TriggerDefinition::Schedule { cron, time_zone } => {
                 let time_zone = time_zone.unwrap_or_else(|| "UTC".into());
                 schedule::parse(&cron).map_err(|error| Problem::invalid("trigger.cron", error))?;
-                jiff::tz::TimeZone::get(&time_zone).map_err(|error| Problem::invalid("trigger.time_zone", error.to_string()))?;
+                jiff::tz::TimeZone::get(&time_zone)
+                    .map_err(|error| Problem::invalid("trigger.time_zone", error.to_string()))?;
                 Trigger::Schedule { cron: cron.into(), time_zone: time_zone.into() }
             }
-            TriggerDefinition::Once { at } => {
-                Trigger::Once { at: at.map(|at| super::instant("trigger.at", &at)).transpose()?.unwrap_or(now) }
-            }
+            TriggerDefinition::Once { at } => Trigger::Once {
+                at: at.map(|at| super::instant("trigger.at", &at)).transpose()?.unwrap_or(now),
+            },
         };
         // On leaving, the person is no longer in the audience by definition.
-        let audience = if matches!(trigger, Trigger::Exit { .. }) { None } else { self.audience.map(String::into_boxed_str) };
+        let audience = if matches!(trigger, Trigger::Exit { .. }) {
+            None
+        } else {
+            self.audience.map(String::into_boxed_str)
+        };
         let limits = self.limits;
         if limits.holdout_percent > 100 {
             return Err(Problem::invalid("limits.holdout_percent", "a percentage is from 0 to 100"));
@@ -150,12 +155,20 @@ pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 /// # Errors
 /// 422 naming the field that is wrong.
 #[utoipa::path(put, path = "/api/campaigns/{name}", tag = "deliver", operation_id = "putCampaign", params(("name" = String, Path)), request_body(content = Object), responses((status = 200), (status = 201), (status = 422)))]
-pub async fn put(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "deliver:write")?;
     check_name(&name)?;
     let raw: Json = read(&body)?;
     let definition: Definition = read(&body)?;
-    for (field, kind, value) in [("template", Kind::Template, &definition.template), ("destination", Kind::Destination, &definition.destination)] {
+    for (field, kind, value) in [
+        ("template", Kind::Template, &definition.template),
+        ("destination", Kind::Destination, &definition.destination),
+    ] {
         if app.documents.get(kind, value)?.is_none() {
             return Err(Problem::invalid(field, format!("there is no {field} '{value}'; define it first")));
         }

@@ -51,10 +51,13 @@ pub async fn put(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
     for (index, json) in items.iter().enumerate() {
         match Item::from_json(json) {
             Ok(item) => good.push(item),
-            Err(problem) => errors.push(json!({"index": index, "field": problem.field(), "message": problem.to_string()})),
+            Err(problem) => {
+                errors.push(json!({"index": index, "field": problem.field(), "message": problem.to_string()}))
+            }
         }
     }
-    let documents: Vec<(String, Json)> = good.iter().map(|item| (item.product_id.to_string(), item.to_json())).collect();
+    let documents: Vec<(String, Json)> =
+        good.iter().map(|item| (item.product_id.to_string(), item.to_json())).collect();
     app.documents.put_all(Kind::Item, &documents, app.clock.now())?;
     let accepted = good.len();
     let mut catalog = app.catalog.write().unwrap_or_else(PoisonError::into_inner);
@@ -69,10 +72,17 @@ pub async fn put(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
 /// # Errors
 /// 404 for an unknown profile, 422 for an unknown strategy.
 #[utoipa::path(get, path = "/api/recommendations", tag = "content", operation_id = "recommend", params(("profile" = Option<String>, Query), ("product" = Option<String>, Query), ("strategy" = Option<String>, Query), ("limit" = Option<usize>, Query)), responses((status = 200), (status = 404), (status = 422)))]
-pub async fn recommend(State(app): State<Arc<App>>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+pub async fn recommend(
+    State(app): State<Arc<App>>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "content:read")?;
     let strategy = query.get("strategy").map_or("auto", String::as_str);
-    let strategy: Strategy = strategy.parse().map_err(|error: signalpost_core::recommend::UnknownStrategy| Problem::invalid("strategy", error.to_string()))?;
+    let strategy: Strategy =
+        strategy.parse().map_err(|error: signalpost_core::recommend::UnknownStrategy| {
+            Problem::invalid("strategy", error.to_string())
+        })?;
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(10).clamp(1, 100);
     let taste = match query.get("profile") {
         Some(id) => crate::content::Taste::of(&super::profiles::load(&app, id)?),

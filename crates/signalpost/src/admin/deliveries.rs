@@ -25,7 +25,10 @@ const LOOKED_THROUGH_MAX: usize = 200_000;
 /// 404 and when the store fails.
 pub fn load(app: &App, id: &str) -> Result<DeliveryRecord, Problem> {
     let parsed = DeliveryId::parse(id).ok_or_else(|| Problem::not_found("delivery", id))?;
-    let bytes = app.store.get(Table::Deliveries, &parsed.0.to_be_bytes())?.ok_or_else(|| Problem::not_found("delivery", id))?;
+    let bytes = app
+        .store
+        .get(Table::Deliveries, &parsed.0.to_be_bytes())?
+        .ok_or_else(|| Problem::not_found("delivery", id))?;
     Ok(state::decode(Table::Deliveries, &bytes)?)
 }
 
@@ -34,7 +37,11 @@ pub fn load(app: &App, id: &str) -> Result<DeliveryRecord, Problem> {
 /// # Errors
 /// The usual.
 #[utoipa::path(get, path = "/api/deliveries", tag = "deliver", operation_id = "listDeliveries", params(("status" = Option<String>, Query), ("campaign" = Option<String>, Query), ("limit" = Option<usize>, Query)), responses((status = 200)))]
-pub async fn list(State(app): State<Arc<App>>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "deliver:read")?;
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(100).clamp(1, 10_000);
     let wanted = |record: &DeliveryRecord| {
@@ -77,7 +84,10 @@ pub async fn retry(State(app): State<Arc<App>>, Path(id): Path<String>, headers:
     auth::require(&app, &headers, "deliver:write")?;
     let mut record = load(&app, &id)?;
     if !matches!(record.status, Status::Dead | Status::Refused | Status::InDoubt) {
-        let detail = format!("the delivery is {}; only dead, refused and in_doubt ones are tried again", record.status.name());
+        let detail = format!(
+            "the delivery is {}; only dead, refused and in_doubt ones are tried again",
+            record.status.name()
+        );
         return Err(Problem::new(StatusCode::CONFLICT, "not_retriable", detail));
     }
     let now = app.clock.now();

@@ -34,12 +34,16 @@ pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 /// # Errors
 /// 422 naming the field that is wrong.
 #[utoipa::path(put, path = "/api/destinations/{name}", tag = "deliver", operation_id = "putDestination", params(("name" = String, Path)), request_body(content = Object), responses((status = 200), (status = 201), (status = 422)))]
-pub async fn put(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "deliver:write")?;
     check_name(&name)?;
     let definition: Json = read(&body)?;
-    Destination::from_json(&definition, &app.inbox)
-        .map_err(|error| Problem::invalid("settings", error))?;
+    Destination::from_json(&definition, &app.inbox).map_err(|error| Problem::invalid("settings", error))?;
     let document = app.documents.put(Kind::Destination, &name, &definition, app.clock.now())?;
     app.content.forget_destination(&name);
     let status = if document.version == 1 { StatusCode::CREATED } else { StatusCode::OK };

@@ -36,11 +36,17 @@ fn stored(app: &App, id: &str) -> Result<Stored, Problem> {
 /// # Errors
 /// The usual.
 #[utoipa::path(get, path = "/api/inbox", tag = "deliver", operation_id = "listInbox", params(("limit" = Option<usize>, Query), ("before" = Option<String>, Query)), responses((status = 200)))]
-pub async fn list(State(app): State<Arc<App>>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "deliver:read")?;
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(100).clamp(1, 1_000);
     let before = query.get("before").and_then(|text| place(text));
-    let entries = tokio::task::spawn_blocking(move || app.inbox.list(limit, before)).await.map_err(|error| failed(&error))?;
+    let entries = tokio::task::spawn_blocking(move || app.inbox.list(limit, before))
+        .await
+        .map_err(|error| failed(&error))?;
     let messages: Vec<Json> = entries
         .iter()
         .map(|entry| {
@@ -61,7 +67,13 @@ pub async fn list(State(app): State<Arc<App>>, Query(query): Query<HashMap<Strin
 pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "deliver:read")?;
     let stored = stored(&app, &id)?;
-    let header = |name: &str| stored.headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+    let header = |name: &str| {
+        stored
+            .headers
+            .iter()
+            .find(|(held, _)| held.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.clone())
+    };
     Ok(ok(&json!({
         "id": id, "to": header("To"), "subject": header("Subject"), "campaign": header("X-Signalpost-Campaign"),
         "sent_at": header("Date"), "headers": stored.headers, "html": stored.html, "text": stored.text,

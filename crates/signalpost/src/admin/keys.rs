@@ -48,10 +48,11 @@ pub async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
     let new: NewKey = read(&body)?;
     let scopes: Vec<&str> = new.scopes.iter().map(String::as_str).collect();
     let source = new.source.as_deref().unwrap_or("default");
-    let (key, secret) = app.keys.create(&new.label, &scopes, source, app.clock.now()).map_err(|error| match error {
-        KeyError::Scope(_) => Problem::invalid("scopes", error.to_string()),
-        KeyError::State(error) => error.into(),
-    })?;
+    let (key, secret) =
+        app.keys.create(&new.label, &scopes, source, app.clock.now()).map_err(|error| match error {
+            KeyError::Scope(_) => Problem::invalid("scopes", error.to_string()),
+            KeyError::State(error) => error.into(),
+        })?;
     let mut shown = describe(&key);
     shown["key"] = Json::String(secret);
     Ok(answer(StatusCode::CREATED, &shown))
@@ -64,5 +65,9 @@ pub async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
 #[utoipa::path(delete, path = "/api/keys/{id}", tag = "access", operation_id = "revokeKey", params(("id" = String, Path)), responses((status = 200), (status = 404)))]
 pub async fn revoke(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "admin")?;
-    if app.keys.revoke(&id, app.clock.now())? { Ok(ok(&json!({"revoked": id}))) } else { Err(Problem::not_found("key", &id)) }
+    if app.keys.revoke(&id, app.clock.now())? {
+        Ok(ok(&json!({"revoked": id})))
+    } else {
+        Err(Problem::not_found("key", &id))
+    }
 }

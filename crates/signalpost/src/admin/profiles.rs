@@ -52,8 +52,10 @@ pub fn load(app: &App, id: &str) -> Result<Profile, Problem> {
 /// The stored profile of a key.
 pub fn load_key(app: &App, key: &ProfileKey) -> Result<Option<Profile>, Problem> {
     let Some(bytes) = app.store.get(Table::Profiles, &key.to_bytes())? else { return Ok(None) };
-    let profile = Profile::decode(&bytes)
-        .map_err(|error| state::Error::Damaged { table: Table::Profiles.name(), reason: error.to_string() })?;
+    let profile = Profile::decode(&bytes).map_err(|error| state::Error::Damaged {
+        table: Table::Profiles.name(),
+        reason: error.to_string(),
+    })?;
     Ok(Some(profile))
 }
 
@@ -62,13 +64,18 @@ pub fn load_key(app: &App, key: &ProfileKey) -> Result<Option<Profile>, Problem>
 /// # Errors
 /// The usual.
 #[utoipa::path(get, path = "/api/profiles", tag = "profiles", operation_id = "findProfiles", params(("query" = Option<String>, Query), ("limit" = Option<usize>, Query)), responses((status = 200)))]
-pub async fn find(State(app): State<Arc<App>>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+pub async fn find(
+    State(app): State<Arc<App>>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "profiles:read")?;
     let text = query.get("query").map(|text| text.trim().to_lowercase()).unwrap_or_default();
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(20).clamp(1, 1_000);
-    let found = tokio::task::spawn_blocking(move || search(&app, &text, limit))
-        .await
-        .map_err(|error| Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))??;
+    let found =
+        tokio::task::spawn_blocking(move || search(&app, &text, limit)).await.map_err(|error| {
+            Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
+        })??;
     Ok(ok(&json!({"profiles": found})))
 }
 
@@ -83,13 +90,18 @@ fn search(app: &App, text: &str, limit: usize) -> Result<Vec<Json>, Problem> {
     let mut seen = 0;
     while found.len() < limit && seen < SEARCH_MAX {
         // Known people first: their keys begin with c, anonymous ones with a.
-        let rows = app.store.scan(Table::Profiles, if from.is_empty() { b"c" } else { &from }, None, 2_000)?;
+        let rows =
+            app.store.scan(Table::Profiles, if from.is_empty() { b"c" } else { &from }, None, 2_000)?;
         seen += rows.len();
         for (_, value) in &rows {
             let Ok(profile) = Profile::decode(value) else { continue };
-            let email = profile.trait_value("email").and_then(|v| v.as_text()).unwrap_or_default().to_lowercase();
+            let email =
+                profile.trait_value("email").and_then(|v| v.as_text()).unwrap_or_default().to_lowercase();
             let id = profile.key.to_string().to_lowercase();
-            if (text.is_empty() || id.contains(text) || email.contains(text)) && id != text && found.len() < limit {
+            if (text.is_empty() || id.contains(text) || email.contains(text))
+                && id != text
+                && found.len() < limit
+            {
                 found.push(summary(&profile));
             }
         }
@@ -123,7 +135,8 @@ pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: H
     let profile = load(&app, &id)?;
     let timeline = read_timeline(&*app.store, &profile.key)?;
     let now = app.clock.now();
-    let rows: Vec<Json> = timeline.iter().rev().take(TIMELINE_MAX).map(|(_, event)| event_json(event)).collect();
+    let rows: Vec<Json> =
+        timeline.iter().rev().take(TIMELINE_MAX).map(|(_, event)| event_json(event)).collect();
     let mut computed = Map::new();
     for (name, _) in BUILT_IN {
         computed.insert((*name).into(), profile.attribute(name, now).0.to_json());
@@ -132,8 +145,11 @@ pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: H
     for held in profile.traits.iter().filter(|held| !held.value.is_null()) {
         traits.insert(held.name.to_string(), held.value.to_json());
     }
-    let consents: Map<String, Json> =
-        profile.consents.iter().map(|consent| (consent.purpose.to_string(), Json::Bool(consent.granted))).collect();
+    let consents: Map<String, Json> = profile
+        .consents
+        .iter()
+        .map(|consent| (consent.purpose.to_string(), Json::Bool(consent.granted)))
+        .collect();
     let cart: Vec<Json> = profile
         .cart_lines()
         .map(|line| json!({"product_id": line.product_id.as_str(), "quantity": line.quantity}))
@@ -169,7 +185,12 @@ fn segments_of(app: &App, profile: &Profile) -> Vec<Json> {
 /// # Errors
 /// 404 and the usual.
 #[utoipa::path(get, path = "/api/profiles/{id}/segments", tag = "profiles", operation_id = "profileSegments", params(("id" = String, Path), ("at" = Option<String>, Query)), responses((status = 200), (status = 404)))]
-pub async fn segments(State(app): State<Arc<App>>, Path(id): Path<String>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+pub async fn segments(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "profiles:read")?;
     let profile = load(&app, &id)?;
     let Some(at) = query.get("at") else { return Ok(ok(&json!({"segments": segments_of(&app, &profile)}))) };
@@ -200,7 +221,12 @@ fn at_instant(app: &App, key: &ProfileKey, at: Timestamp) -> Result<Profile, Pro
 /// # Errors
 /// 404 and the usual.
 #[utoipa::path(get, path = "/api/profiles/{id}/explain", tag = "profiles", operation_id = "explain", params(("id" = String, Path), ("segment" = String, Query), ("at" = Option<String>, Query)), responses((status = 200), (status = 404)))]
-pub async fn explain(State(app): State<Arc<App>>, Path(id): Path<String>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+pub async fn explain(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "profiles:read")?;
     let name = query.get("segment").ok_or_else(|| Problem::invalid("segment", "say which: ?segment=NAME"))?;
     let key = load(&app, &id)?.key;
@@ -262,7 +288,12 @@ struct ConsentChange {
 /// # Errors
 /// The usual.
 #[utoipa::path(put, path = "/api/profiles/{id}/consent", tag = "profiles", operation_id = "putConsent", params(("id" = String, Path)), request_body(content = Object, description = "{\"purpose\": \"email\", \"granted\": false}"), responses((status = 200)))]
-pub async fn consent(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn consent(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "profiles:write")?;
     let change: ConsentChange = read(&body)?;
     let profile = load(&app, &id)?.key;
@@ -274,7 +305,12 @@ pub async fn consent(State(app): State<Arc<App>>, Path(id): Path<String>, header
 ///
 /// # Errors
 /// When it cannot be made durable.
-pub async fn set_consent(app: &App, profile: ProfileKey, purpose: &str, granted: bool) -> Result<(), Problem> {
+pub async fn set_consent(
+    app: &App,
+    profile: ProfileKey,
+    purpose: &str,
+    granted: bool,
+) -> Result<(), Problem> {
     let partition = profile.partition(app.log.partitions());
     let body = Body::Consent { profile, purpose: purpose.into(), granted };
     app.writer.submit(Submission { records: vec![(partition, body)], ..Submission::default() }).await?;

@@ -12,7 +12,7 @@ use signalpost_core::clean::{Limits, SourceSettings, parse_batch};
 
 use super::{Answer, ok, read};
 use crate::app::App;
-use crate::log::{Log, Quarantined, QuarantineId};
+use crate::log::{Log, QuarantineId, Quarantined};
 use crate::problem::Problem;
 use crate::serve::auth;
 
@@ -38,7 +38,11 @@ struct Chosen {
 /// # Errors
 /// The usual.
 #[utoipa::path(get, path = "/api/quarantine", tag = "quarantine", operation_id = "listQuarantine", params(("limit" = Option<usize>, Query), ("reason" = Option<String>, Query), ("from" = Option<u64>, Query)), responses((status = 200)))]
-pub async fn list(State(app): State<Arc<App>>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "profiles:read")?;
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(100).clamp(1, 10_000);
     let from = query.get("from").and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -61,7 +65,11 @@ fn to_json(id: QuarantineId, row: &Quarantined) -> Json {
 }
 
 /// Calls `see` with each quarantined event until it says no.
-fn each(app: &App, from: QuarantineId, see: &mut dyn FnMut(QuarantineId, &Quarantined) -> bool) -> Result<(), Problem> {
+fn each(
+    app: &App,
+    from: QuarantineId,
+    see: &mut dyn FnMut(QuarantineId, &Quarantined) -> bool,
+) -> Result<(), Problem> {
     let mut from = from;
     loop {
         let rows = app.log.quarantined(from, CHUNK)?;
@@ -79,7 +87,10 @@ fn each(app: &App, from: QuarantineId, see: &mut dyn FnMut(QuarantineId, &Quaran
 
 fn chosen(app: &App, chosen: &Chosen) -> Result<Vec<(QuarantineId, Quarantined)>, Problem> {
     if chosen.ids.is_empty() && chosen.reason.is_none() && !chosen.all {
-        return Err(Problem::invalid("ids", "say which: {\"ids\": [...]}, {\"reason\": \"bot\"} or {\"all\": true}"));
+        return Err(Problem::invalid(
+            "ids",
+            "say which: {\"ids\": [...]}, {\"reason\": \"bot\"} or {\"all\": true}",
+        ));
     }
     let mut rows = Vec::new();
     each(app, 0, &mut |id, row| {
@@ -105,7 +116,8 @@ pub async fn replay(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
     let (mut accepted, mut duplicates, mut refused) = (0, 0, 0);
     for (id, row) in chosen(&app, &request)? {
         let source = app.source(&row.source);
-        let source = SourceSettings { filter_bots: source.filter_bots && !request.keep_bots, ..(*source).clone() };
+        let source =
+            SourceSettings { filter_bots: source.filter_bots && !request.keep_bots, ..(*source).clone() };
         let elements = parse_batch(row.raw.as_bytes(), &Limits::default())
             .unwrap_or_else(|_| parse_batch(b"[]", &Limits::default()).unwrap_or_default());
         if elements.is_empty() {

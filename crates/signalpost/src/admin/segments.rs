@@ -124,7 +124,12 @@ pub async fn get(State(app): State<Arc<App>>, Path(name): Path<String>, headers:
 /// # Errors
 /// 422 when refused, with line, column and hint.
 #[utoipa::path(put, path = "/api/segments/{name}", tag = "segments", operation_id = "putSegment", params(("name" = String, Path)), request_body(content = Object, description = "{\"rule\": \"IF ...\"} or {\"sql\": \"SELECT ...\"}"), responses((status = 200), (status = 201), (status = 422, description = "Refused: line, column, hint")))]
-pub async fn put(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "segments:write")?;
     check_name(&name)?;
     let (_, text) = text_of(&body)?;
@@ -162,7 +167,9 @@ pub async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes)
             "text": definition.to_string(),
             "sql": definition.to_sql(),
         }),
-        Statement::Sequence(rule) => json!({"kind": "sequence", "text": rule.to_string(), "emits": rule.emit}),
+        Statement::Sequence(rule) => {
+            json!({"kind": "sequence", "text": rule.to_string(), "emits": rule.emit})
+        }
     }))
 }
 
@@ -171,15 +178,22 @@ pub async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes)
 /// # Errors
 /// 422 when refused.
 #[utoipa::path(post, path = "/api/segments/preview", tag = "segments", operation_id = "previewSegment", request_body(content = Object), responses((status = 200), (status = 422)))]
-pub async fn preview(State(app): State<Arc<App>>, Query(page): Query<Page>, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn preview(
+    State(app): State<Arc<App>>,
+    Query(page): Query<Page>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "segments:read")?;
     let (name, text) = text_of(&body)?;
     let statement = define::read(&app, name.as_deref().unwrap_or_default(), &text)?;
     let Statement::Segment(definition) = statement else {
         return Err(Problem::invalid("rule", "a sequence rule has no members; preview a segment"));
     };
-    let name = name.or_else(|| definition.name.map(|name| name.to_string())).unwrap_or_else(|| "preview".into());
-    let at = page.at.as_deref().map(|text| instant("at", text)).transpose()?.unwrap_or_else(|| app.clock.now());
+    let name =
+        name.or_else(|| definition.name.map(|name| name.to_string())).unwrap_or_else(|| "preview".into());
+    let at =
+        page.at.as_deref().map(|text| instant("at", text)).transpose()?.unwrap_or_else(|| app.clock.now());
     let program = define::candidate(&app, &name, &text)?;
     let task_app = Arc::clone(&app);
     let task_name = name.clone();
@@ -188,14 +202,23 @@ pub async fn preview(State(app): State<Arc<App>>, Query(page): Query<Page>, head
         let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
         match program.segment(&name) {
             Some(segment) => {
-                let rows = state::scan_prefix(&*app.store, Table::Members, &segment.id.to_be_bytes(), usize::MAX)?;
-                rows.into_iter().filter_map(|(key, _)| key.get(4..).map(<[u8]>::to_vec)).filter(|key| key.first() == Some(&b'c')).collect()
+                let rows =
+                    state::scan_prefix(&*app.store, Table::Members, &segment.id.to_be_bytes(), usize::MAX)?;
+                rows.into_iter()
+                    .filter_map(|(key, _)| key.get(4..).map(<[u8]>::to_vec))
+                    .filter(|key| key.first() == Some(&b'c'))
+                    .collect()
             }
             None => std::collections::HashSet::new(),
         }
     };
     let kept = found.iter().filter(|key| current.contains(&key.to_bytes())).count();
-    let sample: Vec<_> = found.iter().filter_map(ProfileKey::customer_id).take(page.limit().min(50)).map(ToString::to_string).collect();
+    let sample: Vec<_> = found
+        .iter()
+        .filter_map(ProfileKey::customer_id)
+        .take(page.limit().min(50))
+        .map(ToString::to_string)
+        .collect();
     Ok(ok(&json!({
         "count": found.len(),
         "sample": sample,
@@ -216,7 +239,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 ///
 /// # Errors
 /// When the store fails.
-pub fn members_at(app: &App, program: &Program, name: &str, at: Timestamp) -> Result<Vec<ProfileKey>, Problem> {
+pub fn members_at(
+    app: &App,
+    program: &Program,
+    name: &str,
+    at: Timestamp,
+) -> Result<Vec<ProfileKey>, Problem> {
     let Some(wanted) = program.segment(name).map(|segment| segment.id) else { return Ok(Vec::new()) };
     let mut members = Vec::new();
     let mut from = b"c".to_vec();
@@ -246,7 +274,12 @@ pub fn members_at(app: &App, program: &Program, name: &str, at: Timestamp) -> Re
 /// # Errors
 /// 404 and the usual.
 #[utoipa::path(get, path = "/api/segments/{name}/members", tag = "segments", operation_id = "listMembers", params(("name" = String, Path), ("at" = Option<String>, Query, description = "RFC 3339; now when absent"), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200), (status = 404)))]
-pub async fn members(State(app): State<Arc<App>>, Path(name): Path<String>, Query(page): Query<Page>, headers: HeaderMap) -> Answer {
+pub async fn members(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(page): Query<Page>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "segments:read")?;
     let document = find(&app, &name)?;
     if let Some(at) = &page.at {
@@ -283,7 +316,8 @@ pub async fn members(State(app): State<Arc<App>>, Path(name): Path<String>, Quer
             "version": version,
         }));
     }
-    let next = if rows.len() == page.limit() { members.last().map(|row| row["customer_id"].clone()) } else { None };
+    let next =
+        if rows.len() == page.limit() { members.last().map(|row| row["customer_id"].clone()) } else { None };
     Ok(ok(&json!({"members": members, "next": next})))
 }
 
@@ -296,7 +330,9 @@ fn segment_id(app: &App, name: &str) -> Option<u32> {
 fn member_at(app: &App, segment: Option<u32>, key: &ProfileKey, at: Timestamp) -> Result<Json, Problem> {
     let mut entry = None;
     if let Some(segment) = segment {
-        for (_, value) in state::scan_prefix(&*app.store, Table::History, &history_prefix(segment, key), usize::MAX)? {
+        for (_, value) in
+            state::scan_prefix(&*app.store, Table::History, &history_prefix(segment, key), usize::MAX)?
+        {
             let ChangeRow { change } = state::decode(Table::History, &value)?;
             if change.at <= at {
                 entry = change.entered.then_some((change.at, change.version));
@@ -316,7 +352,12 @@ fn member_at(app: &App, segment: Option<u32>, key: &ProfileKey, at: Timestamp) -
 /// # Errors
 /// 404 and the usual.
 #[utoipa::path(get, path = "/api/segments/{name}/history", tag = "segments", operation_id = "segmentHistory", params(("name" = String, Path), ("limit" = Option<usize>, Query), ("profile" = Option<String>, Query)), responses((status = 200), (status = 404)))]
-pub async fn history(State(app): State<Arc<App>>, Path(name): Path<String>, Query(query): Query<HashMap<String, String>>, headers: HeaderMap) -> Answer {
+pub async fn history(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Answer {
     auth::require(&app, &headers, "segments:read")?;
     find(&app, &name)?;
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(100).clamp(1, 10_000);
@@ -370,13 +411,17 @@ pub async fn verify(State(app): State<Arc<App>>, Path(name): Path<String>, heade
     let tables = crate::history::tables::AppTables::new(&app, now);
     let rows = app.lake.sql(&sql, now, &tables).await.map_err(|error| super::sql::problem(&error))?;
     let rows = rows.to_json_rows().map_err(|error| super::sql::problem(&error))?;
-    let lake: std::collections::BTreeSet<String> =
-        rows.iter().filter_map(|row| row.get("customer_id").and_then(Json::as_str).map(str::to_owned)).collect();
+    let lake: std::collections::BTreeSet<String> = rows
+        .iter()
+        .filter_map(|row| row.get("customer_id").and_then(Json::as_str).map(str::to_owned))
+        .collect();
     let mut prefix = segment.to_be_bytes().to_vec();
     prefix.push(b'c');
     let held = state::scan_prefix(&*app.store, Table::Members, &prefix, usize::MAX)?;
-    let live: std::collections::BTreeSet<String> =
-        held.iter().filter_map(|(key, _)| ProfileKey::from_bytes(key.get(4..)?)?.customer_id().map(ToString::to_string)).collect();
+    let live: std::collections::BTreeSet<String> = held
+        .iter()
+        .filter_map(|(key, _)| ProfileKey::from_bytes(key.get(4..)?)?.customer_id().map(ToString::to_string))
+        .collect();
     let missing: Vec<_> = lake.difference(&live).take(100).collect();
     let surplus: Vec<_> = live.difference(&lake).take(100).collect();
     Ok(ok(&json!({

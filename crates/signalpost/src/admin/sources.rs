@@ -35,7 +35,12 @@ pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 /// # Errors
 /// 422 for a setting that does not exist.
 #[utoipa::path(put, path = "/api/sources/{name}", tag = "collect", operation_id = "putSource", params(("name" = String, Path)), request_body(content = Object), responses((status = 200), (status = 201), (status = 422)))]
-pub async fn put(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "admin")?;
     check_name(&name)?;
     let settings: Json = read(&body)?;
@@ -43,7 +48,8 @@ pub async fn put(State(app): State<Arc<App>>, Path(name): Path<String>, headers:
     if let Some(object) = checked.as_object_mut() {
         object.insert("id".into(), json!(name));
     }
-    serde_json::from_value::<SourceSettings>(checked).map_err(|error| Problem::invalid("settings", error.to_string()))?;
+    serde_json::from_value::<SourceSettings>(checked)
+        .map_err(|error| Problem::invalid("settings", error.to_string()))?;
     let document = app.documents.put(Kind::Source, &name, &settings, app.clock.now())?;
     app.reload_sources().map_err(|error| Problem::invalid("settings", error.to_string()))?;
     let status = if document.version == 1 { StatusCode::CREATED } else { StatusCode::OK };

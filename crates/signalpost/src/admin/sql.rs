@@ -37,7 +37,9 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
     let tables = AppTables::new(&app, now);
     let rows = app.lake.sql(&query.sql, now, &tables).await.map_err(|error| problem(&error))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let typed = |kind: &'static str, bytes: Vec<u8>| (StatusCode::OK, [(header::CONTENT_TYPE, kind)], bytes).into_response();
+    let typed = |kind: &'static str, bytes: Vec<u8>| {
+        (StatusCode::OK, [(header::CONTENT_TYPE, kind)], bytes).into_response()
+    };
     let failed = |error: Error| problem(&error);
     if accept.contains("text/csv") {
         return Ok(typed("text/csv", rows.to_csv().map_err(failed)?.into_bytes()));
@@ -51,8 +53,11 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
     if accept.contains("text/plain") {
         return Ok(typed("text/plain; charset=utf-8", rows.to_table_text().map_err(failed)?.into_bytes()));
     }
-    let columns: Vec<_> = rows.columns().iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
-    Ok(ok(&json!({"columns": columns, "rows": rows.to_json_rows().map_err(failed)?, "truncated": rows.is_truncated()})))
+    let columns: Vec<_> =
+        rows.columns().iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
+    Ok(ok(
+        &json!({"columns": columns, "rows": rows.to_json_rows().map_err(failed)?, "truncated": rows.is_truncated()}),
+    ))
 }
 
 /// A failed query as a problem document.

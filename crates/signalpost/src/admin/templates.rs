@@ -45,12 +45,18 @@ pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 /// # Errors
 /// 422 with line and column when it does not compile.
 #[utoipa::path(put, path = "/api/templates/{name}", tag = "content", operation_id = "putTemplate", params(("name" = String, Path)), request_body(content = Object, description = "{language, format, subject, preheader, body, text}"), responses((status = 200), (status = 201), (status = 422)))]
-pub async fn put(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "content:write")?;
     check_name(&name)?;
     let definition: Definition = read(&body)?;
     let compiled = MailTemplate::compile(&name, &definition).map_err(|error| refused(&error))?;
-    let content = serde_json::to_value(&definition).map_err(|error| Problem::invalid("body", error.to_string()))?;
+    let content =
+        serde_json::to_value(&definition).map_err(|error| Problem::invalid("body", error.to_string()))?;
     let document = app.documents.put(Kind::Template, &name, &content, app.clock.now())?;
     let status = if document.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
     let mut shown = shown(&document);
@@ -74,7 +80,12 @@ struct RenderRequest {
 /// # Errors
 /// 404, and 422 when it fails.
 #[utoipa::path(post, path = "/api/templates/{name}/render", tag = "content", operation_id = "renderTemplate", params(("name" = String, Path)), request_body(content = Object, description = "{\"profile\": ID} or {\"data\": {...}}"), responses((status = 200), (status = 404), (status = 422)))]
-pub async fn render(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn render(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "content:read")?;
     let request: RenderRequest = read(&body)?;
     if app.documents.get(Kind::Template, &name)?.is_none() {
@@ -86,7 +97,9 @@ pub async fn render(State(app): State<Arc<App>>, Path(name): Path<String>, heade
             app.content.data(&profile, request.recommend.as_deref(), Json::Null, "")
         }
         (None, Some(data)) => data,
-        (None, None) => return Err(Problem::invalid("profile", "say for whom: {\"profile\": ID} or {\"data\": {...}}")),
+        (None, None) => {
+            return Err(Problem::invalid("profile", "say for whom: {\"profile\": ID} or {\"data\": {...}}"));
+        }
     };
     let mail = tokio::task::spawn_blocking(move || {
         let template = app.content.template(&name)?;
@@ -136,9 +149,7 @@ fn check_now(request: CheckRequest, now: signalpost_core::time::Timestamp) -> An
     let language: Language = request.language.into();
     let options = CompileOptions { auto_escape: request.auto_escape, ..CompileOptions::default() };
     let partials = PartialSources::new(language, request.partials, &options);
-    let problem = |error: &signalpost_template::Error| {
-        json!({"line": error.line, "column": error.column, "message": error.message, "hint": error.hint, "text": error.to_string()})
-    };
+    let problem = |error: &signalpost_template::Error| json!({"line": error.line, "column": error.column, "message": error.message, "hint": error.hint, "text": error.to_string()});
     let refused = |error: &signalpost_template::Error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "template", error.to_string())
             .with("line", error.line)
@@ -146,15 +157,13 @@ fn check_now(request: CheckRequest, now: signalpost_core::time::Timestamp) -> An
             .with("output", Json::Null)
             .with("problems", json!([problem(error)]))
     };
-    let template = Template::compile(language, "template", &request.body, &options).map_err(|error| refused(&error))?;
+    let template =
+        Template::compile(language, "template", &request.body, &options).map_err(|error| refused(&error))?;
     if !request.render {
         return Ok(ok(&json!({"output": null, "problems": [], "reads": template.names()})));
     }
-    let render_options = RenderOptions {
-        now: now.to_jiff().unwrap_or(jiff::Timestamp::UNIX_EPOCH),
-        partials: Some(&partials),
-        ..RenderOptions::default()
-    };
+    let now = now.to_jiff().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let render_options = RenderOptions { partials: Some(&partials), ..RenderOptions::at(now) };
     let rendered = template.render(&request.data, &render_options).map_err(|error| refused(&error))?;
     let problems: Vec<Json> = rendered.problems.iter().map(problem).collect();
     Ok(ok(&json!({

@@ -63,7 +63,10 @@ impl Answer {
         let problem = self.json();
         match problem.get("snippet").and_then(Json::as_str) {
             Some(snippet) => bail!("{snippet}"),
-            None => bail!("{}", problem.get("detail").and_then(Json::as_str).unwrap_or("the server answered with an error")),
+            None => bail!(
+                "{}",
+                problem.get("detail").and_then(Json::as_str).unwrap_or("the server answered with an error")
+            ),
         }
     }
 }
@@ -75,7 +78,8 @@ impl Client {
     /// When there is neither, or the folder is in use by a running server.
     pub async fn connect(settings: Settings) -> anyhow::Result<Self> {
         if let Some(url) = environment("SIGNALPOST_URL") {
-            let key = environment("SIGNALPOST_KEY").context("SIGNALPOST_URL is set; set SIGNALPOST_KEY to a key of that server too")?;
+            let key = environment("SIGNALPOST_KEY")
+                .context("SIGNALPOST_URL is set; set SIGNALPOST_KEY to a key of that server too")?;
             let url = url.trim_end_matches('/').to_owned();
             return Ok(Self { key, to: To::Server { http: reqwest::Client::new(), url } });
         }
@@ -123,7 +127,13 @@ impl Client {
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub async fn ask_for(&self, method: Method, path: &str, body: Option<&Json>, accept: &str) -> anyhow::Result<Answer> {
+    pub async fn ask_for(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+        accept: &str,
+    ) -> anyhow::Result<Answer> {
         let text = body.map(ToString::to_string).unwrap_or_default();
         let bearer = format!("Bearer {}", self.key);
         match &self.to {

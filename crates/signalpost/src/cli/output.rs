@@ -1,6 +1,7 @@
 //! How results are printed: tables for people, JSON for programs.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::presets;
+use comfy_table::{ContentArrangement, Table};
 use serde_json::Value as Json;
 
 /// Prints a list of objects: all of it as JSON, or the columns named as a table.
@@ -10,7 +11,7 @@ pub fn list(rows: &Json, columns: &[(&str, &str)], json: bool) {
         return;
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns.iter().map(|(title, _)| *title));
     for row in rows.as_array().into_iter().flatten() {
         table.add_row(columns.iter().map(|(_, field)| cell(row.get(field).unwrap_or(&Json::Null))));

@@ -63,7 +63,13 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
         Command::List { reason, limit } => {
             let reason = reason.map(|reason| format!("&reason={}", encode(&reason))).unwrap_or_default();
             let answer = client.get(&format!("/api/quarantine?limit={limit}{reason}")).await?;
-            let columns = [("id", "id"), ("received", "received_at"), ("reason", "code"), ("field", "field"), ("message", "message")];
+            let columns = [
+                ("id", "id"),
+                ("received", "received_at"),
+                ("reason", "code"),
+                ("field", "field"),
+                ("message", "message"),
+            ];
             output::list(&answer["quarantined"], &columns, json);
         }
         Command::Replay { chosen, keep_bots } => {
@@ -71,7 +77,9 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
             body["keep_bots"] = json!(keep_bots);
             output::object(&client.post("/api/quarantine/replay", &body).await?, json);
         }
-        Command::Drop { chosen } => output::object(&client.post("/api/quarantine/drop", &chosen.to_json()).await?, json),
+        Command::Drop { chosen } => {
+            output::object(&client.post("/api/quarantine/drop", &chosen.to_json()).await?, json)
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

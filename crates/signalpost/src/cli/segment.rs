@@ -87,7 +87,9 @@ pub struct Named {
 pub fn statements(text: &str) -> Vec<Named> {
     let mut found = Vec::new();
     for paragraph in text.replace("\r\n", "\n").split("\n\n").map(str::trim).filter(|p| !p.is_empty()) {
-        let name = paragraph.lines().find_map(|line| line.trim().strip_prefix("-- name:").map(|name| name.trim().to_owned()));
+        let name = paragraph
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("-- name:").map(|name| name.trim().to_owned()));
         let body: Vec<&str> = paragraph.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
         if !body.is_empty() {
             found.push(Named { name, text: body.join("\n") });
@@ -120,7 +122,8 @@ fn read(texts: &Texts) -> anyhow::Result<Vec<Named>> {
 /// # Errors
 /// When it is refused, or has no name.
 pub async fn apply(client: &Client, named: &Named) -> anyhow::Result<Json> {
-    let checked = client.post("/api/segments/check", &json!({"rule": named.text, "name": named.name})).await?;
+    let checked =
+        client.post("/api/segments/check", &json!({"rule": named.text, "name": named.name})).await?;
     let own = checked.get("name").and_then(Json::as_str).map(str::to_owned);
     let canonical = checked.get("text").and_then(Json::as_str).unwrap_or_default().to_owned();
     let is_sequence = checked.get("kind").and_then(Json::as_str) == Some("sequence");
@@ -140,7 +143,9 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
     match command {
         Command::Check(texts) => {
             for named in read(&texts)? {
-                let checked = client.post("/api/segments/check", &json!({"rule": named.text, "name": named.name})).await?;
+                let checked = client
+                    .post("/api/segments/check", &json!({"rule": named.text, "name": named.name}))
+                    .await?;
                 output::object(&checked, json);
             }
         }
@@ -163,7 +168,8 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
         }
         Command::List => {
             let answer = client.get("/api/segments").await?;
-            let columns = [("segment", "name"), ("version", "version"), ("members", "members"), ("rule", "rule")];
+            let columns =
+                [("segment", "name"), ("version", "version"), ("members", "members"), ("rule", "rule")];
             output::list(&answer["segments"], &columns, json);
         }
         Command::Members { name, at, limit } => {
@@ -173,8 +179,16 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
         }
         Command::History { name, profile, limit } => {
             let profile = profile.map(|id| format!("&profile={}", encode(&id))).unwrap_or_default();
-            let answer = client.get(&format!("/api/segments/{}/history?limit={limit}{profile}", encode(&name))).await?;
-            let columns = [("at", "at"), ("change", "change"), ("profile", "profile"), ("version", "version"), ("cause", "cause")];
+            let answer = client
+                .get(&format!("/api/segments/{}/history?limit={limit}{profile}", encode(&name)))
+                .await?;
+            let columns = [
+                ("at", "at"),
+                ("change", "change"),
+                ("profile", "profile"),
+                ("version", "version"),
+                ("cause", "cause"),
+            ];
             output::list(&answer["changes"], &columns, json);
         }
         Command::Explain { name, profile, at } => {
@@ -191,7 +205,12 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
 ///
 /// # Errors
 /// When the API refuses.
-pub async fn members(client: &Client, name: &str, at: Option<&str>, limit: Option<usize>) -> anyhow::Result<Vec<Json>> {
+pub async fn members(
+    client: &Client,
+    name: &str,
+    at: Option<&str>,
+    limit: Option<usize>,
+) -> anyhow::Result<Vec<Json>> {
     let mut members = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -238,7 +257,12 @@ fn part(tree: &Json, depth: usize) {
 async fn verify(names: Vec<String>, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
     let names = if names.is_empty() {
         let answer = client.get("/api/segments").await?;
-        answer["segments"].as_array().into_iter().flatten().map(|segment| output::cell(&segment["name"])).collect()
+        answer["segments"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|segment| output::cell(&segment["name"]))
+            .collect()
     } else {
         names
     };
@@ -247,7 +271,14 @@ async fn verify(names: Vec<String>, client: &Client, json: bool) -> anyhow::Resu
         rows.push(client.post(&format!("/api/segments/{}/verify", encode(&name)), &Json::Null).await?);
     }
     let equal = rows.iter().all(|row| row["equal"] == json!(true));
-    let columns = [("segment", "segment"), ("live", "live"), ("lake", "lake"), ("equal", "equal"), ("missing", "missing"), ("surplus", "surplus")];
+    let columns = [
+        ("segment", "segment"),
+        ("live", "live"),
+        ("lake", "lake"),
+        ("equal", "equal"),
+        ("missing", "missing"),
+        ("surplus", "surplus"),
+    ];
     output::list(&Json::Array(rows), &columns, json);
     Ok(if equal { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -39,7 +39,11 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
 
 fn greet(app: &App) {
     let url = app.settings.public_url();
-    println!("Signalpost {} listens on {url}, data in {}", env!("CARGO_PKG_VERSION"), app.settings.data.display());
+    println!(
+        "Signalpost {} listens on {url}, data in {}",
+        env!("CARGO_PKG_VERSION"),
+        app.settings.data.display()
+    );
     if let Some((admin, write)) = &app.first_keys {
         println!();
         println!("Two keys were made. They are shown this once; only their hashes are kept.");

@@ -60,9 +60,15 @@ pub async fn sql(command: Sql, client: &Client, json: bool) -> anyhow::Result<Ex
     if !answer.is_ok() {
         bail!("{}", output::cell(&answer.json()["detail"]));
     }
-    let bytes = if format == Format::Json { format!("{:#}\n", answer.json()["rows"]).into_bytes() } else { answer.body };
+    let bytes = if format == Format::Json {
+        format!("{:#}\n", answer.json()["rows"]).into_bytes()
+    } else {
+        answer.body
+    };
     match command.to {
-        Some(file) => std::fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))?,
+        Some(file) => {
+            std::fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))?
+        }
         None if format == Format::Parquet && std::io::stdout().is_terminal() => {
             bail!("Parquet is not for the screen; name a file with --to")
         }
@@ -99,7 +105,8 @@ pub struct Recommend {
 /// # Errors
 /// When the API refuses.
 pub async fn recommend(command: &Recommend, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
-    let mut path = format!("/api/recommendations?strategy={}&limit={}", encode(&command.strategy), command.limit);
+    let mut path =
+        format!("/api/recommendations?strategy={}&limit={}", encode(&command.strategy), command.limit);
     for (name, value) in [("profile", &command.profile), ("product", &command.product)] {
         if let Some(value) = value {
             path.push_str(&format!("&{name}={}", encode(value)));
@@ -148,13 +155,22 @@ pub async fn delivery(command: Delivery, client: &Client, json: bool) -> anyhow:
             }
             let answer = client.get(&path).await?;
             let columns = [
-                ("decided", "decided_at"), ("campaign", "campaign"), ("customer", "customer_id"), ("decision", "decision"),
-                ("status", "status"), ("to", "to"), ("subject", "subject"), ("cause", "cause"),
+                ("decided", "decided_at"),
+                ("campaign", "campaign"),
+                ("customer", "customer_id"),
+                ("decision", "decision"),
+                ("status", "status"),
+                ("to", "to"),
+                ("subject", "subject"),
+                ("cause", "cause"),
             ];
             output::list(&answer["deliveries"], &columns, json);
         }
         Delivery::Retry { id } => {
-            output::object(&client.post(&format!("/api/deliveries/{}/retry", encode(&id)), &Json::Null).await?, json);
+            output::object(
+                &client.post(&format!("/api/deliveries/{}/retry", encode(&id)), &Json::Null).await?,
+                json,
+            );
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -191,7 +207,9 @@ pub enum Keys {
 pub async fn keys(command: Keys, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
     match command {
         Keys::Create { label, scopes, source } => {
-            let made = client.post("/api/keys", &json!({"label": label, "scopes": scopes, "source": source})).await?;
+            let made = client
+                .post("/api/keys", &json!({"label": label, "scopes": scopes, "source": source}))
+                .await?;
             if json {
                 println!("{made:#}");
             } else {
@@ -200,7 +218,13 @@ pub async fn keys(command: Keys, client: &Client, json: bool) -> anyhow::Result<
         }
         Keys::List => {
             let answer = client.get("/api/keys").await?;
-            let columns = [("id", "id"), ("label", "label"), ("scopes", "scopes"), ("source", "source"), ("made", "created_at")];
+            let columns = [
+                ("id", "id"),
+                ("label", "label"),
+                ("scopes", "scopes"),
+                ("source", "source"),
+                ("made", "created_at"),
+            ];
             output::list(&answer["keys"], &columns, json);
         }
         Keys::Revoke { id } => {

@@ -116,8 +116,12 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
         Command::Render { name, profile, with } => {
             let data = match with {
                 Some(file) => {
-                    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-                    Some(serde_json::from_str::<Json>(&text).with_context(|| format!("{} is not JSON", file.display()))?)
+                    let text = std::fs::read_to_string(&file)
+                        .with_context(|| format!("cannot read {}", file.display()))?;
+                    Some(
+                        serde_json::from_str::<Json>(&text)
+                            .with_context(|| format!("{} is not JSON", file.display()))?,
+                    )
                 }
                 None => None,
             };
@@ -137,7 +141,11 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
         }
         Command::List => {
             let answer = client.get("/api/templates").await?;
-            output::list(&answer["templates"], &[("template", "name"), ("version", "version"), ("since", "at")], json);
+            output::list(
+                &answer["templates"],
+                &[("template", "name"), ("version", "version"), ("since", "at")],
+                json,
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

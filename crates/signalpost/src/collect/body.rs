@@ -20,15 +20,29 @@ const SURPLUS_BYTES_MAX: usize = 64 << 20;
 /// 413 for a body too large, 415 for an unknown encoding, 400 for one that is
 /// cut off or not what its encoding says.
 pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+<<<<<<< HEAD
     let bytes = collect(headers, body, bytes_max).await?;
     let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
+=======
+    let collected = Limited::new(body, bytes_max).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            too_large(bytes_max)
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", "the request ended before its body did")
+        }
+    })?;
+    let bytes = collected.to_bytes();
+    let encoding =
+        headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
+>>>>>>> main
     match encoding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(bytes),
         "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(&bytes[..]), "gzip", bytes_max),
         "deflate" => inflate(flate2::read::ZlibDecoder::new(&bytes[..]), "deflate", bytes_max),
         "br" => inflate(brotli::Decompressor::new(&bytes[..], 4096), "br", bytes_max),
         "zstd" => {
-            let decoder = zstd::stream::read::Decoder::new(&bytes[..]).map_err(|error| damaged("zstd", &error))?;
+            let decoder =
+                zstd::stream::read::Decoder::new(&bytes[..]).map_err(|error| damaged("zstd", &error))?;
             inflate(decoder, "zstd", bytes_max)
         }
         other => Err(Problem::new(
@@ -68,7 +82,10 @@ async fn collect(headers: &HeaderMap, mut body: Body, bytes_max: usize) -> Resul
 /// Decompresses; a small body that grows without end is stopped at the limit.
 fn inflate(decoder: impl Read, encoding: &str, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
-    let read = decoder.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(|error| damaged(encoding, &error))?;
+    let read = decoder
+        .take(bytes_max as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| damaged(encoding, &error))?;
     if read > bytes_max { Err(too_large(bytes_max)) } else { Ok(bytes) }
 }
 
@@ -82,5 +99,9 @@ fn too_large(bytes_max: usize) -> Problem {
 }
 
 fn damaged(encoding: &str, error: &std::io::Error) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_encoding", format!("the body is not {encoding}, or is cut off: {error}"))
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "bad_encoding",
+        format!("the body is not {encoding}, or is cut off: {error}"),
+    )
 }

@@ -24,25 +24,34 @@ use crate::serve::auth;
         (status = 403, description = "The key may not write events"), (status = 413, description = "Too large"),
         (status = 415, description = "Unknown encoding"), (status = 429, description = "Too much waits; see Retry-After"),
         (status = 503, description = "Cannot be made durable now")))]
-pub async fn post_events(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub async fn post_events(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let key = auth::require(&app, &headers, "events:write")?;
     let bytes = super::body::read(&headers, body, app.settings.body_bytes_max).await?;
     let limits = Limits { events_max: app.settings.batch_events_max, ..Limits::default() };
     let elements = parse_batch(&bytes, &limits).map_err(|error| unreadable(&error))?;
-    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let user_agent =
+        headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let source = app.source(&key.source);
     let sorted = super::sort(elements, app.clock.now(), user_agent, &source);
     let (_, answer) = super::submit(&app, sorted, bytes.len()).await?;
-    Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response())
+    Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], answer.to_string())
+        .into_response())
 }
 
 fn unreadable(error: &BodyError) -> Problem {
     match error {
         BodyError::Json { line, column, .. } => {
-            Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()).with("line", *line).with("column", *column)
+            Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string())
+                .with("line", *line)
+                .with("column", *column)
         }
         BodyError::TooManyEvents { max } => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", error.to_string()).with("limit_events", *max)
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", error.to_string())
+                .with("limit_events", *max)
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::serve::auth;
 
 /// A transparent GIF of one pixel, 43 bytes.
 const GIF: [u8; 43] = [
-    0x47, 0x49, 0x46, 0x38, 0x39, 0x61, 0x01, 0x00, 0x01, 0x00, 0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0x21,
-    0xF9, 0x04, 0x01, 0x00, 0x00, 0x00, 0x00, 0x2C, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x01, 0x00, 0x00, 0x02, 0x02, 0x44,
-    0x01, 0x00, 0x3B,
+    0x47, 0x49, 0x46, 0x38, 0x39, 0x61, 0x01, 0x00, 0x01, 0x00, 0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0xFF,
+    0xFF, 0xFF, 0x21, 0xF9, 0x04, 0x01, 0x00, 0x00, 0x00, 0x00, 0x2C, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
+    0x01, 0x00, 0x00, 0x02, 0x02, 0x44, 0x01, 0x00, 0x3B,
 ];
 
 /// Takes one event in and answers with the image, whatever became of the
@@ -43,7 +43,8 @@ async fn take(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Result<(), cr
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "key" => key = Some(value.into_owned()),
-            "event_type" | "customer_id" | "anonymous_id" | "timestamp" | "event_id" | "product_id" | "sent_at" => {
+            "event_type" | "customer_id" | "anonymous_id" | "timestamp" | "event_id" | "product_id"
+            | "sent_at" => {
                 event.push((name.into(), Value::Text(value.into())));
             }
             _ => properties.push((name.into(), Value::Text(value.into()))),
@@ -51,7 +52,8 @@ async fn take(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Result<(), cr
     }
     let key = auth::require_secret(app, headers, key.as_deref(), "events:write")?;
     event.push(("properties".into(), Value::Map(properties)));
-    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let user_agent =
+        headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let source = app.source(&key.source);
     let raw = RawEvent::from_value(Value::Map(event), 64);
     let sorted = super::sort([raw], app.clock.now(), user_agent, &source);

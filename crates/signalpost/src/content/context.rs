@@ -36,7 +36,13 @@ fn quantity(number: f64) -> Json {
 
 /// First and last name, as far as they are known.
 pub fn full_name(profile: &Profile) -> String {
-    let part = |name: &str| profile.trait_value(name).and_then(|v| v.as_text()).unwrap_or_default().trim().to_owned();
+    let part = |name: &str| {
+        profile.trait_value(name).and_then(|v| v.as_text()).unwrap_or_default().trim().to_owned()
+    };
     let whole = part("name");
-    if whole.is_empty() { format!("{} {}", part("first_name"), part("last_name")).trim().to_owned() } else { whole }
+    if whole.is_empty() {
+        format!("{} {}", part("first_name"), part("last_name")).trim().to_owned()
+    } else {
+        whole
+    }
 }

@@ -131,7 +131,8 @@ impl MailTemplate {
             Template::compile(language, &format!("{name} {part}"), source, &compile_options(html))
                 .map_err(|error| TemplateError::Language { part, error: Box::new(error) })
         };
-        let text = (!definition.text.is_empty()).then(|| compile("text", &definition.text, false)).transpose()?;
+        let text =
+            (!definition.text.is_empty()).then(|| compile("text", &definition.text, false)).transpose()?;
         Ok(Self {
             format: definition.format,
             subject: compile("subject", &definition.subject, false)?,
@@ -155,7 +156,7 @@ impl MailTemplate {
     /// # Errors
     /// When a budget is reached, a filter refuses its input, or MJML is wrong.
     pub fn render(&self, data: &Json, now: Timestamp) -> Result<RenderedMail, TemplateError> {
-        let options = RenderOptions { now: now.to_jiff().unwrap_or(jiff::Timestamp::UNIX_EPOCH), ..RenderOptions::default() };
+        let options = RenderOptions::at(now.to_jiff().unwrap_or(jiff::Timestamp::UNIX_EPOCH));
         let mut undefined = Vec::new();
         let mut part = |name: &'static str, template: &Template| {
             let rendered = template
@@ -211,7 +212,10 @@ fn html_to_text(html: &str) -> String {
     }
     let html = html.to_owned();
     let read = on_deep_stack(move || {
-        html2text::config::plain().raw_mode(true).string_from_read(html.as_bytes(), TEXT_COLUMNS).unwrap_or_default()
+        html2text::config::plain()
+            .raw_mode(true)
+            .string_from_read(html.as_bytes(), TEXT_COLUMNS)
+            .unwrap_or_default()
     });
     read.unwrap_or_default().lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_owned()
 }

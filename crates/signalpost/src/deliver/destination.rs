@@ -45,7 +45,8 @@ impl Destination {
         let limiter = match rate {
             None | Some(Json::Null) => None,
             Some(rate) => {
-                let rate: rate::Settings = serde_json::from_value(rate).map_err(|error| format!("rate: {error}"))?;
+                let rate: rate::Settings =
+                    serde_json::from_value(rate).map_err(|error| format!("rate: {error}"))?;
                 Some(Limiter::new(rate).map_err(|error| error.to_string())?)
             }
         };
@@ -54,7 +55,9 @@ impl Destination {
             Definition::Webhook(settings) => {
                 Kind::Webhook(Box::new(Webhook::new(settings).map_err(|error| error.to_string())?))
             }
-            Definition::Smtp(settings) => Kind::Smtp(Box::new(Smtp::new(settings).map_err(|error| error.to_string())?)),
+            Definition::Smtp(settings) => {
+                Kind::Smtp(Box::new(Smtp::new(settings).map_err(|error| error.to_string())?))
+            }
         };
         Ok(Self { kind, limiter })
     }

@@ -83,7 +83,8 @@ impl<S: Store, C: Compose> Outbox<S, C> {
                 continue;
             }
             found += 1;
-            let tells_repeats = self.composer.compose(&record).is_ok_and(|composed| composed.destination.tells_repeats());
+            let tells_repeats =
+                self.composer.compose(&record).is_ok_and(|composed| composed.destination.tells_repeats());
             if let Some(attempt) = record.attempts.last_mut() {
                 attempt.outcome = "the program stopped while this was under way".into();
             }

@@ -27,7 +27,7 @@ impl DataSet {
     /// When it cannot be read, or a line is no event with a time.
     pub fn open(file: &Path) -> anyhow::Result<Self> {
         let mut set = Self { file: file.to_owned(), start: Timestamp::MAX, end: Timestamp::MIN, count: 0 };
-        for line in set.lines()? {
+        for line in lines(file)? {
             let at = time_of(&line?).with_context(|| format!("{} line {}", file.display(), set.count + 1))?;
             set.start = set.start.min(at);
             set.end = set.end.max(at);
@@ -38,17 +38,6 @@ impl DataSet {
         Ok(set)
     }
 
-    fn lines(&self) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Json>>> {
-        let file = File::open(&self.file).with_context(|| format!("cannot open {}", self.file.display()))?;
-        let reader: Box<dyn Read> = if self.file.extension().is_some_and(|ending| ending == "gz") {
-            Box::new(flate2::read::MultiGzDecoder::new(file))
-        } else {
-            Box::new(file)
-        };
-        let lines = BufReader::with_capacity(1 << 20, reader).lines();
-        Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
-    }
-
     /// The events in the file's order, each with its time.
     ///
     /// A line that names nobody is the visit of an unknown person: those of one
@@ -57,16 +46,30 @@ impl DataSet {
     /// # Errors
     /// When the file cannot be read.
     pub fn events(&self) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(Timestamp, Json)>>> {
-        Ok(self.lines()?.map(|event| {
+        Ok(lines(&self.file)?.map(|event| {
             let mut event = event?;
             let at = time_of(&event)?;
-            if event.get("customer_id").is_none_or(Json::is_null) && event.get("anonymous_id").is_none_or(Json::is_null) {
-                let visit = event.get("order_id").or_else(|| event.get("event_id")).map(crate::cli::output::cell);
+            if event.get("customer_id").is_none_or(Json::is_null)
+                && event.get("anonymous_id").is_none_or(Json::is_null)
+            {
+                let visit =
+                    event.get("order_id").or_else(|| event.get("event_id")).map(crate::cli::output::cell);
                 event["anonymous_id"] = json!(format!("order:{}", visit.unwrap_or_default()));
             }
             Ok((at, event))
         }))
     }
+}
+
+fn lines(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Json>> + use<>> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let reader: Box<dyn Read> = if path.extension().is_some_and(|ending| ending == "gz") {
+        Box::new(flate2::read::MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
+    let lines = BufReader::with_capacity(1 << 20, reader).lines();
+    Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
 }
 
 fn time_of(event: &Json) -> anyhow::Result<Timestamp> {

@@ -43,9 +43,17 @@ pub struct Sent {
 ///
 /// # Errors
 /// When the server refuses a request, or cannot be reached.
-pub async fn play(app: &Arc<App>, url: &str, key: &str, events: &Events, speed: Option<f64>) -> anyhow::Result<Sent> {
+pub async fn play(
+    app: &Arc<App>,
+    url: &str,
+    key: &str,
+    events: &Events,
+    speed: Option<f64>,
+) -> anyhow::Result<Sent> {
     let bar = ProgressBar::new(events.count());
-    let style = ProgressStyle::with_template("{prefix:>10} [{bar:40}] {human_pos}/{human_len} events  {per_sec}  {msg}")?;
+    let style = ProgressStyle::with_template(
+        "{prefix:>10} [{bar:40}] {human_pos}/{human_len} events  {per_sec}  {msg}",
+    )?;
     bar.set_style(style.progress_chars("=> "));
     bar.set_prefix("playing");
     let mut player = Player {
@@ -116,7 +124,8 @@ impl Player {
         let count = events.len() as u64;
         let body = Json::Array(events).to_string();
         let answer = loop {
-            let request = self.http.post(&self.url).bearer_auth(&self.key).header("content-type", "application/json");
+            let request =
+                self.http.post(&self.url).bearer_auth(&self.key).header("content-type", "application/json");
             let answer = request.body(body.clone()).send().await.context("the server cannot be reached")?;
             match answer.status().as_u16() {
                 202 => break answer.json::<Json>().await?,
@@ -142,7 +151,8 @@ impl Player {
         }
         if let Some((speed, start, began)) = self.pace {
             #[expect(clippy::cast_precision_loss, reason = "a pace needs no microsecond")]
-            let due = Duration::from_secs_f64(((self.latest - start).as_micros() as f64 / 1e6 / speed).max(0.0));
+            let due =
+                Duration::from_secs_f64(((self.latest - start).as_micros() as f64 / 1e6 / speed).max(0.0));
             tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
         }
     }

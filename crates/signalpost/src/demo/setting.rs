@@ -27,7 +27,8 @@ pub async fn prepare(client: &Client, events: &Events) -> anyhow::Result<()> {
     }
     client.put("/api/destinations/mail", &json!({"kind": "inbox"})).await?;
     if let Events::Shop(shop) = events {
-        let items: Vec<Json> = shop.catalog().iter().map(signalpost_core::shop::CatalogItem::to_json).collect();
+        let items: Vec<Json> =
+            shop.catalog().iter().map(signalpost_core::shop::CatalogItem::to_json).collect();
         client.put("/api/catalog", &json!({"items": items})).await?;
     }
     let campaigns: Vec<Json> = serde_json::from_str(CAMPAIGNS)?;

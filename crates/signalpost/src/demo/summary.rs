@@ -60,8 +60,13 @@ impl Summary {
         line("broken events quarantined", json!(sent.quarantined.saturating_sub(bots)), by("broken"));
         line("known people", json!(known), shop.as_ref().map(|shop| json!(shop.known_people)));
         line("anonymous visitors", json!(anonymous), shop.as_ref().map(|shop| json!(shop.anonymous_people)));
-        let abandonments = sql(app, "SELECT count(*) AS n FROM events WHERE event_type = 'cart_abandonment'").await?;
-        line("cart abandonments", abandonments[0]["n"].clone(), shop.as_ref().map(|shop| json!(shop.cart_abandonments)));
+        let abandonments =
+            sql(app, "SELECT count(*) AS n FROM events WHERE event_type = 'cart_abandonment'").await?;
+        line(
+            "cart abandonments",
+            abandonments[0]["n"].clone(),
+            shop.as_ref().map(|shop| json!(shop.cart_abandonments)),
+        );
         let members = |name: &str| members(app, name);
         let (lately, lately_anonymous) = members("Abandoned Cart Last 24h")?;
         let expected = shop.as_ref().map(|shop| json!(shop.people_abandoned_last_day));
@@ -77,7 +82,9 @@ impl Summary {
         line("seconds in all", json!(round(whole.as_secs_f64())), None);
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no last digit")]
         line("events a second", json!((sent.sent as f64 / sending.as_secs_f64().max(1e-9)).round()), None);
-        for (what, path) in [("event to segment change", "event_to_change"), ("event to delivery", "event_to_delivery")] {
+        for (what, path) in
+            [("event to segment change", "event_to_change"), ("event to delivery", "event_to_delivery")]
+        {
             let timing = &stats["latency_ms"][path];
             line(&format!("{what}, p50 ms"), timing["p50"].clone(), None);
             line(&format!("{what}, p99 ms"), timing["p99"].clone(), None);
@@ -129,7 +136,7 @@ async fn sql(app: &App, query: &str) -> anyhow::Result<Vec<Json>> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["", "found", "the shop counted"]);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["", "found", "the shop counted"]);
         for line in &self.lines {
             let verdict = match &line.expected {
                 None => String::new(),
@@ -140,7 +147,12 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "{table}")?;
         let mut segments = Table::new();
-        segments.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["segment", "entries", "exits", "members now"]);
+        segments.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header([
+            "segment",
+            "entries",
+            "exits",
+            "members now",
+        ]);
         for row in &self.segments {
             let cell = |name: &str| crate::cli::output::cell(&row[name]);
             segments.add_row([cell("segment"), cell("entries"), cell("exits"), cell("members")]);

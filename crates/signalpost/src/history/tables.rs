@@ -18,7 +18,8 @@ use crate::worker::{ChangeRow, read_outbox_key};
 const CHUNK: usize = 2_000;
 
 /// The tables there are beside the lake's.
-pub const NAMES: [&str; 6] = ["customer_data", "segments", "memberships", "deliveries", "catalog", "quarantine"];
+pub const NAMES: [&str; 6] =
+    ["customer_data", "segments", "memberships", "deliveries", "catalog", "quarantine"];
 
 /// The tables of a running program.
 #[derive(Debug)]
@@ -67,7 +68,12 @@ impl<'a> AppTables<'a> {
                 ]
             })
             .collect();
-        let columns = [("name", ColumnType::Text), ("version", ColumnType::Int), ("rule", ColumnType::Text), ("since", ColumnType::Time)];
+        let columns = [
+            ("name", ColumnType::Text),
+            ("version", ColumnType::Int),
+            ("rule", ColumnType::Text),
+            ("since", ColumnType::Time),
+        ];
         table(&columns, rows)
     }
 
@@ -77,7 +83,9 @@ impl<'a> AppTables<'a> {
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let changes = self.app.store.scan(Table::Changes, &[], None, usize::MAX).unwrap_or_default();
         for (_, value) in changes {
-            let Ok(ChangeRow { change }) = state::decode::<ChangeRow>(Table::Changes, &value) else { continue };
+            let Ok(ChangeRow { change }) = state::decode::<ChangeRow>(Table::Changes, &value) else {
+                continue;
+            };
             let key = (change.segment.to_string(), change.profile.to_string());
             if change.entered {
                 let row = vec![
@@ -279,7 +287,9 @@ fn customer_columns(app: &App, now: signalpost_core::time::Timestamp) -> Vec<(St
     for (name, _) in BUILT_IN {
         let kind = match *name {
             "first_seen" | "last_seen" => ColumnType::Time,
-            "recency_score" | "events" | "cart_items" | "orders" | "rfm_recency" | "rfm_frequency" => ColumnType::Int,
+            "recency_score" | "events" | "cart_items" | "orders" | "rfm_recency" | "rfm_frequency" => {
+                ColumnType::Int
+            }
             "total_spent" | "rfm_monetary" => ColumnType::Float,
             "email_consent" => ColumnType::Bool,
             _ => kind_of(&empty.attribute(name, now).0),
@@ -293,7 +303,10 @@ fn customer_columns(app: &App, now: signalpost_core::time::Timestamp) -> Vec<(St
     each_profile(app, &mut |profile| {
         for held in &profile.traits {
             let kind = kind_of(&held.value);
-            traits.entry(held.name.to_string()).and_modify(|known| *known = wider(*known, kind)).or_insert(kind);
+            traits
+                .entry(held.name.to_string())
+                .and_modify(|known| *known = wider(*known, kind))
+                .or_insert(kind);
         }
         for summary in &profile.types {
             if !types.contains(&summary.event_type) {

@@ -15,7 +15,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use signalpost_core::time::Timestamp;
 
 use super::dedup::REMEMBERED;
-use super::{Error, Group, Log, Quarantined, QuarantineId, Record};
+use super::{Error, Group, Log, QuarantineId, Quarantined, Record};
 
 /// The version of an entry's form.
 const ENTRY_VERSION: u8 = 1;
@@ -194,7 +194,9 @@ impl EmbeddedLog {
                 return Err(Error::Damaged {
                     partition,
                     offset: found,
-                    reason: format!("records up to {acknowledged} were acknowledged, and those from {found} on are gone"),
+                    reason: format!(
+                        "records up to {acknowledged} were acknowledged, and those from {found} on are gone"
+                    ),
                 });
             }
         }
@@ -228,7 +230,10 @@ impl EmbeddedLog {
         let free = space.f_bavail.saturating_mul(space.f_frsize);
         if free < self.min_free_bytes {
             return Err(Error::Unavailable {
-                reason: format!("the disk has {free} bytes free, and {} are kept in reserve", self.min_free_bytes),
+                reason: format!(
+                    "the disk has {free} bytes free, and {} are kept in reserve",
+                    self.min_free_bytes
+                ),
             });
         }
         Ok(())
@@ -266,7 +271,9 @@ fn encode_entry(records: &[Arc<Record>]) -> Result<Vec<u8>, Error> {
     crc.update(&count.to_be_bytes());
     crc.update(body);
     let crc = crc.finalize().to_be_bytes();
-    for (place, byte) in header.iter_mut().zip([ENTRY_VERSION].into_iter().chain(crc).chain(count.to_be_bytes())) {
+    for (place, byte) in
+        header.iter_mut().zip([ENTRY_VERSION].into_iter().chain(crc).chain(count.to_be_bytes()))
+    {
         *place = byte;
     }
     Ok(bytes)
@@ -309,7 +316,9 @@ impl Log for EmbeddedLog {
         for (partition, record) in group.records {
             match by_partition.get_mut(partition as usize) {
                 Some(records) => records.push(record),
-                None => return Err(Error::Unavailable { reason: format!("there is no partition {partition}") }),
+                None => {
+                    return Err(Error::Unavailable { reason: format!("there is no partition {partition}") });
+                }
             }
         }
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
@@ -384,7 +393,11 @@ impl Log for EmbeddedLog {
             let first = number(&key);
             let records = decode_entry(partition, first, &value)?;
             if first > expected {
-                return Err(Error::Damaged { partition, offset: expected, reason: format!("the next record is {first}") });
+                return Err(Error::Damaged {
+                    partition,
+                    offset: expected,
+                    reason: format!("the next record is {first}"),
+                });
             }
             for (at, record) in (first..).zip(records).filter(|(at, _)| *at >= offset) {
                 expected = at + 1;
@@ -396,7 +409,11 @@ impl Log for EmbeddedLog {
         }
         found.truncate(limit);
         if found.is_empty() && offset < end {
-            return Err(Error::Damaged { partition, offset, reason: format!("no record before the end at {end}") });
+            return Err(Error::Damaged {
+                partition,
+                offset,
+                reason: format!("no record before the end at {end}"),
+            });
         }
         Ok(found)
     }
@@ -438,7 +455,11 @@ impl Log for EmbeddedLog {
         Timestamp::from_micros(self.latest.load(Ordering::Acquire))
     }
 
-    fn quarantined(&self, from: QuarantineId, limit: usize) -> Result<Vec<(QuarantineId, Quarantined)>, Error> {
+    fn quarantined(
+        &self,
+        from: QuarantineId,
+        limit: usize,
+    ) -> Result<Vec<(QuarantineId, Quarantined)>, Error> {
         self.quarantine
             .range(from.to_be_bytes()..)
             .take(limit)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signalpost_core::time::Timestamp;
 
-use super::{Error, Group, Log, Quarantined, QuarantineId, Record};
+use super::{Error, Group, Log, QuarantineId, Quarantined, Record};
 
 /// What the next appends should suffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,10 @@ impl MemoryLog {
     /// An empty log.
     pub fn new(partitions: u32) -> Self {
         let contents = Contents { records: vec![Vec::new(); partitions as usize], ..Contents::default() };
-        Self { partitions, inner: Mutex::new(Inner { live: contents.clone(), durable: contents, fault: Fault::None }) }
+        Self {
+            partitions,
+            inner: Mutex::new(Inner { live: contents.clone(), durable: contents, fault: Fault::None }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -112,7 +115,12 @@ impl Log for MemoryLog {
         let inner = self.lock();
         let Some(records) = inner.live.records.get(partition as usize) else { return Ok(Vec::new()) };
         let skip = usize::try_from(offset).unwrap_or(usize::MAX);
-        Ok((0_u64..).zip(records).skip(skip).take(limit).map(|(at, record)| (at, Arc::clone(record))).collect())
+        Ok((0_u64..)
+            .zip(records)
+            .skip(skip)
+            .take(limit)
+            .map(|(at, record)| (at, Arc::clone(record)))
+            .collect())
     }
 
     fn end(&self, partition: u32) -> u64 {
@@ -129,11 +137,16 @@ impl Log for MemoryLog {
 
     fn latest(&self) -> Timestamp {
         let inner = self.lock();
-        let latest = inner.live.records.iter().filter_map(|records| records.last()).map(|record| record.at).max();
+        let latest =
+            inner.live.records.iter().filter_map(|records| records.last()).map(|record| record.at).max();
         latest.unwrap_or(Timestamp::MIN)
     }
 
-    fn quarantined(&self, from: QuarantineId, limit: usize) -> Result<Vec<(QuarantineId, Quarantined)>, Error> {
+    fn quarantined(
+        &self,
+        from: QuarantineId,
+        limit: usize,
+    ) -> Result<Vec<(QuarantineId, Quarantined)>, Error> {
         let inner = self.lock();
         let rows = (0_u64..).zip(&inner.live.quarantine).filter(|(id, _)| *id >= from);
         Ok(rows.take(limit).map(|(id, row)| (id, row.clone())).collect())

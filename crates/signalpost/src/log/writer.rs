@@ -10,11 +10,10 @@ use std::thread::JoinHandle;
 
 use signalpost_core::event::Event;
 use signalpost_core::time::{Span, Timestamp};
-use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::dedup::{Deduplicator, Identity};
-use super::{Body, Error, Group, Log, Quarantined, QuarantineId, Record};
+use super::{Body, Error, Group, Log, QuarantineId, Quarantined, Record};
 use crate::clock::Clock;
 
 /// Bytes that may wait for a sync; more are refused until some are through.
@@ -62,7 +61,7 @@ pub struct Receipt {
 }
 
 /// Why a submission was not taken.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// Too much waits already.
     #[error("too many events are waiting to be made durable; try again in a second")]
@@ -101,7 +100,8 @@ impl<L: Log> GroupCommit<L> {
         let mut receipts = Vec::with_capacity(submissions.len());
         let mut deduplicator = Deduplicator::new(&*self.log, now);
         for submission in submissions {
-            let mut receipt = Receipt { quarantined: submission.quarantined.len(), at: now, ..Receipt::default() };
+            let mut receipt =
+                Receipt { quarantined: submission.quarantined.len(), at: now, ..Receipt::default() };
             for incoming in submission.events {
                 let Some(key) = incoming.event.profile_key() else { continue };
                 if deduplicator.is_repeat(&incoming.identity)? {
@@ -180,7 +180,10 @@ impl Writer {
         self.send(submission)?.blocking_recv().map_err(|_| SubmitError::Closed)?
     }
 
-    fn send(&self, submission: Submission) -> Result<oneshot::Receiver<Result<Receipt, SubmitError>>, SubmitError> {
+    fn send(
+        &self,
+        submission: Submission,
+    ) -> Result<oneshot::Receiver<Result<Receipt, SubmitError>>, SubmitError> {
         let bytes = submission.bytes;
         if self.waiting_bytes.load(Ordering::Acquire) + bytes > WAITING_BYTES_MAX {
             return Err(SubmitError::Busy);

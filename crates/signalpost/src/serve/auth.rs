@@ -21,17 +21,27 @@ pub fn require(app: &App, headers: &HeaderMap, scope: &str) -> Result<Arc<Key>, 
 ///
 /// # Errors
 /// As [`require`].
-pub fn require_secret(app: &App, headers: &HeaderMap, given: Option<&str>, scope: &str) -> Result<Arc<Key>, Problem> {
+pub fn require_secret(
+    app: &App,
+    headers: &HeaderMap,
+    given: Option<&str>,
+    scope: &str,
+) -> Result<Arc<Key>, Problem> {
     let from_header = secret(headers);
     let Some(secret) = given.or(from_header.as_deref()) else {
         let detail = "send a key: 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_key", detail));
     };
     let Some(key) = app.keys.check(secret) else {
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", "the key is not known, or was revoked"));
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong_key",
+            "the key is not known, or was revoked",
+        ));
     };
     if !key.allows(scope) {
-        let detail = format!("the key '{}' does not allow {scope}; it allows {}", key.id, key.scopes.join(", "));
+        let detail =
+            format!("the key '{}' does not allow {scope}; it allows {}", key.id, key.scopes.join(", "));
         return Err(Problem::new(StatusCode::FORBIDDEN, "scope", detail).with("scope", scope));
     }
     Ok(key)

@@ -46,9 +46,9 @@ impl Listener {
             (Some(certificate), Some(key)) => Some(tls_config(certificate, key)?),
             _ => None,
         };
-        let tcp = TcpListener::bind(settings.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}; is another server running there?", settings.listen))?;
+        let tcp = TcpListener::bind(settings.listen).await.with_context(|| {
+            format!("cannot listen on {}; is another server running there?", settings.listen)
+        })?;
         Ok(Self { tcp, tls, request_time: Duration::from_secs(settings.request_seconds_max) })
     }
 
@@ -95,7 +95,9 @@ impl Listener {
                 match acceptor {
                     None => connection(stream, router, &builder, watcher, request_time).await,
                     Some(acceptor) => {
-                        let Ok(Ok(stream)) = tokio::time::timeout(request_time, acceptor.accept(stream)).await else {
+                        let Ok(Ok(stream)) =
+                            tokio::time::timeout(request_time, acceptor.accept(stream)).await
+                        else {
                             return;
                         };
                         connection(stream, router, &builder, watcher, request_time).await;
@@ -143,7 +145,8 @@ fn tls_config(certificate: &std::path::Path, key: &std::path::Path) -> anyhow::R
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("cannot read the certificate {}", certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("cannot read the key {}", key.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("cannot read the key {}", key.display()))?;
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)

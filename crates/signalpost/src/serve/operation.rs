@@ -23,7 +23,12 @@ pub async fn healthz() -> Response {
 #[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "readyz", responses((status = 200), (status = 503)))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.has_failed() {
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "worker_stopped", "a partition's worker has stopped; see the log").into_response();
+        return Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "worker_stopped",
+            "a partition's worker has stopped; see the log",
+        )
+        .into_response();
     }
     crate::admin::ok(&json!({"status": "ready", "lag": app.lag()}))
 }
@@ -41,7 +46,11 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     counter("signalpost_collect_received_events_total", "Events that came", read(&counters.received));
     counter("signalpost_collect_accepted_events_total", "Events accepted", read(&counters.accepted));
     counter("signalpost_clean_duplicate_events_total", "Repeats left out", read(&counters.duplicates));
-    counter("signalpost_clean_quarantined_events_total", "Events put into quarantine", read(&counters.quarantined));
+    counter(
+        "signalpost_clean_quarantined_events_total",
+        "Events put into quarantine",
+        read(&counters.quarantined),
+    );
     counter("signalpost_clean_bot_events_total", "Events of bots", read(&counters.bots));
     counter("signalpost_profile_processed_records_total", "Log records processed", read(&counters.processed));
     counter("signalpost_segment_entries_total", "Memberships begun", read(&counters.entries));
@@ -50,7 +59,11 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let gauges = [
         ("signalpost_log_lag_records", "Records that wait for a worker", app.lag()),
         ("signalpost_clean_quarantine_events", "Events in quarantine", app.log.quarantine_len()),
-        ("signalpost_lake_pending_rows", "Rows not yet committed to the lake", app.lake.pending_rows() as u64),
+        (
+            "signalpost_lake_pending_rows",
+            "Rows not yet committed to the lake",
+            app.lake.pending_rows() as u64,
+        ),
     ];
     for (name, help, value) in gauges {
         let _infallible = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");

@@ -35,7 +35,8 @@ impl FjallStore {
     /// When the folder cannot be used, or another process has it open.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let name = folder.display().to_string();
-        let unavailable = |error: fjall::Error| Error::Unavailable { folder: name.clone(), reason: error.to_string() };
+        let unavailable =
+            |error: fjall::Error| Error::Unavailable { folder: name.clone(), reason: error.to_string() };
         let database = Database::builder(folder)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
@@ -56,9 +57,10 @@ impl FjallStore {
     }
 
     fn table(&self, table: Table) -> Result<&Keyspace, Error> {
-        self.tables
-            .get(&table)
-            .ok_or_else(|| Error::Unavailable { folder: self.folder.clone(), reason: format!("no table {}", table.name()) })
+        self.tables.get(&table).ok_or_else(|| Error::Unavailable {
+            folder: self.folder.clone(),
+            reason: format!("no table {}", table.name()),
+        })
     }
 
     fn failed(&self, error: &impl ToString) -> Error {
@@ -89,7 +91,13 @@ impl Store for FjallStore {
         }
     }
 
-    fn scan_back(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
         let keyspace = self.table(table)?;
         match to {
             Some(to) => self.collect(keyspace.range(from.to_vec()..to.to_vec()).rev(), limit),

@@ -56,7 +56,11 @@ fn apply(tables: &mut Tables, batch: &Batch) {
     }
 }
 
-fn bounds(table: Table, from: &[u8], to: Option<&[u8]>) -> (Bound<(Table, Vec<u8>)>, Bound<(Table, Vec<u8>)>) {
+fn bounds(
+    table: Table,
+    from: &[u8],
+    to: Option<&[u8]>,
+) -> (Bound<(Table, Vec<u8>)>, Bound<(Table, Vec<u8>)>) {
     let upper = match to {
         Some(to) => Bound::Excluded((table, to.to_vec())),
         None => match Table::ALL.iter().find(|other| **other > table) {
@@ -78,7 +82,13 @@ impl Store for MemoryStore {
         Ok(range.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
 
-    fn scan_back(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
         let inner = self.lock();
         let range = inner.live.range(bounds(table, from, to)).rev();
         Ok(range.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())

@@ -73,13 +73,18 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// The next instant a scheduled or one-time campaign runs.
     pub(super) fn next_scheduled(&self) -> Timestamp {
         let after = self.position.scheduled.max(self.program.changed_at);
-        let next = self.program.campaigns.iter().filter(|(_, campaign)| campaign.active).map(|(_, campaign)| {
-            match &campaign.trigger {
-                Trigger::Schedule { cron, time_zone } => schedule::next(cron, time_zone, after).unwrap_or(Timestamp::MAX),
-                Trigger::Once { at } if !self.position.ran_once(&campaign.name) => (*at).max(after.next()),
-                _ => Timestamp::MAX,
-            }
-        });
+        let next =
+            self.program.campaigns.iter().filter(|(_, campaign)| campaign.active).map(|(_, campaign)| {
+                match &campaign.trigger {
+                    Trigger::Schedule { cron, time_zone } => {
+                        schedule::next(cron, time_zone, after).unwrap_or(Timestamp::MAX)
+                    }
+                    Trigger::Once { at } if !self.position.ran_once(&campaign.name) => {
+                        (*at).max(after.next())
+                    }
+                    _ => Timestamp::MAX,
+                }
+            });
         next.min().unwrap_or(Timestamp::MAX)
     }
 
@@ -94,7 +99,9 @@ impl<S: Store, L: Log> Worker<S, L> {
             .iter()
             .filter(|(_, campaign)| match &campaign.trigger {
                 Trigger::Schedule { cron, time_zone } => schedule::next(cron, time_zone, after) == Some(at),
-                Trigger::Once { at: once } => !self.position.ran_once(&campaign.name) && (*once).max(after.next()) == at,
+                Trigger::Once { at: once } => {
+                    !self.position.ran_once(&campaign.name) && (*once).max(after.next()) == at
+                }
                 _ => false,
             })
             .cloned()
@@ -121,7 +128,9 @@ impl<S: Store, L: Log> Worker<S, L> {
     fn audience(&self, segment: Option<&str>) -> Result<Vec<ProfileKey>, Error> {
         let rows = match segment {
             Some(name) => {
-                let Some(id) = self.program.segment(name).map(|segment| segment.id) else { return Ok(Vec::new()) };
+                let Some(id) = self.program.segment(name).map(|segment| segment.id) else {
+                    return Ok(Vec::new());
+                };
                 let prefix = member_key(id, &ProfileKey::Customer("".into()));
                 let prefix = prefix.get(..4).unwrap_or_default().to_vec();
                 let rows = state::scan_prefix(&*self.store, Table::Members, &prefix, usize::MAX)?;

@@ -41,7 +41,11 @@ impl<S: Store, L: Log> Worker<S, L> {
 
     /// The device's profile ends; its events go to the person.
     fn give_up_device(&mut self, anonymous_id: &AnonymousId, customer_id: &CustomerId) -> Result<(), Error> {
-        self.batch.put(Table::Forwards, anonymous_id.as_str().as_bytes().to_vec(), state::encode(customer_id));
+        self.batch.put(
+            Table::Forwards,
+            anonymous_id.as_str().as_bytes().to_vec(),
+            state::encode(customer_id),
+        );
         self.fresh_forwards.insert(anonymous_id.clone(), customer_id.clone());
         self.record_identity(IdentityRow {
             anonymous_id: anonymous_id.clone(),

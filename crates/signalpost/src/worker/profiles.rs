@@ -24,7 +24,12 @@ pub(super) struct Profiles {
 
 impl Profiles {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { cache: LruCache::unbounded(), changed: HashMap::new(), timers: HashMap::new(), capacity: capacity.max(1) }
+        Self {
+            cache: LruCache::unbounded(),
+            changed: HashMap::new(),
+            timers: HashMap::new(),
+            capacity: capacity.max(1),
+        }
     }
 
     fn take(&mut self, key: &ProfileKey) -> Option<Box<Profile>> {
@@ -47,7 +52,10 @@ impl Profiles {
 
     pub(super) fn take_timers(&mut self) -> impl Iterator<Item = (Vec<u8>, Timestamp, Timestamp)> {
         let timers = std::mem::take(&mut self.timers);
-        timers.into_iter().filter(|(_, (before, after))| before != after).map(|(key, (before, after))| (key, before, after))
+        timers
+            .into_iter()
+            .filter(|(_, (before, after))| before != after)
+            .map(|(key, (before, after))| (key, before, after))
     }
 
     pub(super) fn take_changed(&mut self) -> Vec<&Profile> {
@@ -124,7 +132,10 @@ impl<S: Store, L: Log> Worker<S, L> {
     }
 
     /// Every event of a profile, ascending.
-    pub(super) fn timeline(&self, key: &ProfileKey) -> Result<Vec<(Moment, signalpost_core::event::Event)>, Error> {
+    pub(super) fn timeline(
+        &self,
+        key: &ProfileKey,
+    ) -> Result<Vec<(Moment, signalpost_core::event::Event)>, Error> {
         Ok(read_timeline(&*self.store, key)?)
     }
 }
