@@ -20,21 +20,9 @@ const SURPLUS_BYTES_MAX: usize = 64 << 20;
 /// 413 for a body too large, 415 for an unknown encoding, 400 for one that is
 /// cut off or not what its encoding says.
 pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
-<<<<<<< HEAD
     let bytes = collect(headers, body, bytes_max).await?;
-    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
-=======
-    let collected = Limited::new(body, bytes_max).collect().await.map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            too_large(bytes_max)
-        } else {
-            Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", "the request ended before its body did")
-        }
-    })?;
-    let bytes = collected.to_bytes();
     let encoding =
         headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
->>>>>>> main
     match encoding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(bytes),
         "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(&bytes[..]), "gzip", bytes_max),
@@ -55,7 +43,8 @@ pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<V
 
 /// The body as sent.
 async fn collect(headers: &HeaderMap, mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let stated =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
     if stated > bytes_max && headers.contains_key(header::EXPECT) {
         // The client asked before sending: it need not send at all.
         return Err(too_large(bytes_max));

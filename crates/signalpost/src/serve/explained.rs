@@ -22,7 +22,9 @@ pub async fn explained(answer: Response) -> Response {
     let text = to_bytes(body, TEXT_BYTES_MAX).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let (code, default) = match status {
-        StatusCode::METHOD_NOT_ALLOWED => ("method", "this address does not take this method; see /api/openapi.json"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method", "this address does not take this method; see /api/openapi.json")
+        }
         StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is too large"),
         StatusCode::BAD_REQUEST => ("bad_request", "the request cannot be read"),
         _ => ("error", "the request failed"),
