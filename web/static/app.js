@@ -125,6 +125,11 @@ document.getElementById("sign-out")?.addEventListener("click", () => {
   go("#/");
 });
 addEventListener("popstate", route);
+// The address names the page, so it cannot also name a place in it.
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 // Search is where everybody looks for it: `/` goes to the profiles.
 addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);

@@ -12,7 +12,8 @@ const EXAMPLES = [
   { name: "Events by type", text: "SELECT event_type, count(*) AS events\nFROM events\nGROUP BY event_type\nORDER BY events DESC" },
   { name: "Best customers", text: "SELECT customer_id, total_spent, orders, last_seen\nFROM customer_data\nORDER BY total_spent DESC NULLS LAST\nLIMIT 20" },
   { name: "Members by segment", text: "SELECT segment, count(*) AS members\nFROM memberships\nWHERE exited_at IS NULL\nGROUP BY segment\nORDER BY members DESC" },
-  { name: "Why mails did not go", text: "SELECT campaign, status, count(*) AS deliveries\nFROM deliveries\nGROUP BY campaign, status\nORDER BY campaign, status" },
+  { name: "Refused events", text: "SELECT code, field, count(*) AS events, max(received_at) AS last_one\nFROM quarantine\nGROUP BY code, field\nORDER BY events DESC" },
+  { name: "What became of mails", text: "SELECT campaign, decision, status, count(*) AS deliveries\nFROM deliveries\nGROUP BY campaign, decision, status\nORDER BY campaign, decision, status" },
 ];
 
 /** Kept while other pages are shown. */

@@ -4,6 +4,8 @@
 //! is at that moment. Rendering runs within budgets; MJML is turned into HTML
 //! on a thread with room for deep nesting.
 
+#![expect(clippy::indexing_slicing, reason = "indexing JSON by name gives null where there is nothing")]
+
 pub mod context;
 pub mod template;
 

@@ -1,6 +1,7 @@
 //! `signalpost demo`: the main job, played through the public HTTP API with
 //! the clock sped up: real events or a simulated shop in, mails out.
 
+#![expect(clippy::indexing_slicing, reason = "indexing JSON by name gives null where there is nothing")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo shows itself on the terminal")]
 
 pub mod data_set;
@@ -73,11 +74,11 @@ pub async fn run(arguments: Arguments, mut settings: Settings, json: bool) -> an
     make_fresh(&settings.data)?;
     settings.listen = arguments.listen;
     settings.shop_name = "Northwind & Daughters".into();
-    let listener = match Listener::bind(&settings).await {
+    let listener = match Listener::bind(&settings) {
         Ok(listener) => listener,
         Err(_) => {
             settings.listen.set_port(0);
-            Listener::bind(&settings).await?
+            Listener::bind(&settings)?
         }
     };
     settings.listen = listener.address()?;

@@ -70,7 +70,7 @@ pub async fn find(
     headers: HeaderMap,
 ) -> Answer {
     auth::require(&app, &headers, "profiles:read")?;
-    let text = query.get("query").map(|text| text.trim().to_lowercase()).unwrap_or_default();
+    let text = query.get("query").map(|text| text.trim().to_owned()).unwrap_or_default();
     let limit = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(20).clamp(1, 1_000);
     let found =
         tokio::task::spawn_blocking(move || search(&app, &text, limit)).await.map_err(|error| {
@@ -81,11 +81,11 @@ pub async fn find(
 
 fn search(app: &App, text: &str, limit: usize) -> Result<Vec<Json>, Problem> {
     let mut found = Vec::new();
-    for exact in [key_of(text)] {
-        if let Some(profile) = load_key(app, &exact)? {
-            found.push(summary(&profile));
-        }
+    if let Some(profile) = load_key(app, &key_of(text))? {
+        found.push(summary(&profile));
     }
+    let exact = text;
+    let text = text.to_lowercase();
     let mut from = Vec::new();
     let mut seen = 0;
     while found.len() < limit && seen < SEARCH_MAX {
@@ -98,8 +98,8 @@ fn search(app: &App, text: &str, limit: usize) -> Result<Vec<Json>, Problem> {
             let email =
                 profile.trait_value("email").and_then(|v| v.as_text()).unwrap_or_default().to_lowercase();
             let id = profile.key.to_string().to_lowercase();
-            if (text.is_empty() || id.contains(text) || email.contains(text))
-                && id != text
+            if (text.is_empty() || id.contains(&text) || email.contains(&text))
+                && profile.key.to_string() != exact
                 && found.len() < limit
             {
                 found.push(summary(&profile));

@@ -1,15 +1,18 @@
-//! `signalpost bench`: ratios of this server to a bare handler, in one run.
+//! `signalpost bench`: this machine's figures, as ratios to a bare handler
+//! measured in the same run, and what the whole path carries.
 
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
 
+use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use crate::app::App;
-use crate::bench::{Clocks, Target, scenario};
+use super::client::{Client, encode};
+use crate::bench::{self, Clocks, Load, Target, scenario};
 use crate::clock::{self, Clock};
-use crate::serve::listen::Listener;
 use crate::settings::Settings;
 
 /// What the measure may be told.
@@ -18,42 +21,200 @@ pub struct Arguments {
     /// Seconds for each single measurement.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
+    /// Also fill this many profiles with 20 events each, and tell memory and
+    /// the time of a restart.
+    #[arg(long)]
+    profiles: Option<u64>,
 }
+
+const ADMIN: &str = "bench-admin";
+const WRITE: &str = "bench-write";
+/// Segments that are live while the path is measured.
+const SEGMENTS: [(&str, &str); 10] = [
+    (
+        "Viewed lately",
+        "IF event_type = 'product_view' AND event_time >= now() - 1 hours THEN assign to 'Viewed lately'",
+    ),
+    ("Carts", "IF event_type = 'add_to_cart' AND event_time >= now() - 24 hours THEN assign to 'Carts'"),
+    ("Buyers", "IF event_type = 'purchase' THEN assign to 'Buyers'"),
+    ("Electronics", "SELECT customer_id FROM customer_data WHERE recent_view_category = 'Electronics'"),
+    ("Busy", "SELECT customer_id FROM customer_data WHERE events >= 10"),
+    ("Spenders", "SELECT customer_id FROM customer_data WHERE total_spent >= 100"),
+    ("New", "SELECT customer_id FROM customer_data WHERE first_seen >= now() - INTERVAL '7 days'"),
+    (
+        "Cart no purchase",
+        "SELECT customer_id FROM customer_data WHERE add_to_cart_count > 0 AND purchase_count = 0",
+    ),
+    (
+        "Two carts",
+        "SELECT customer_id FROM customer_data WHERE customer_id IN (SELECT customer_id FROM events WHERE event_type = 'add_to_cart' GROUP BY customer_id HAVING count(*) >= 2)",
+    ),
+    (
+        "Page only",
+        "SELECT customer_id FROM customer_data WHERE NOT EXISTS (SELECT 1 FROM events WHERE event_type = 'product_view')",
+    ),
+];
 
 fn wall_micros() -> i64 {
     Clock::system().now().as_micros()
 }
 
-/// Starts a server on a fresh folder in a process of its own kind, and
-/// measures it beside the yardstick.
+/// A server in a process of its own, on a folder that goes with it.
+struct Server {
+    child: Child,
+    folder: PathBuf,
+    url: String,
+    target: Target,
+}
+
+impl Server {
+    fn start(folder: &Path) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder)
+            .env("SIGNALPOST_ADMIN_KEY", ADMIN)
+            .env("SIGNALPOST_WRITE_KEY", WRITE)
+            .env("SIGNALPOST_LOG", "error")
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the server cannot be started")?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("the server has no output")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let Some((_, rest)) = line.split_once("http://") else { bail!("the server said: {line}") };
+        let address = rest.split(',').next().unwrap_or_default().trim().to_owned();
+        let target = Target { address: address.parse()?, path: "/api/events".into(), key: WRITE.into() };
+        Ok(Self { child, folder: folder.to_owned(), url: format!("http://{address}"), target })
+    }
+
+    fn client(&self) -> Client {
+        Client::of_server(&self.url, ADMIN)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Measures and prints.
 ///
 /// # Errors
 /// When a server cannot be started or measured.
-pub async fn run(arguments: Arguments, mut settings: Settings, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("signalpost-bench-{}", std::process::id()));
-    settings.data.clone_from(&folder);
-    settings.listen.set_port(0);
-    let listener = Listener::bind(&settings).await?;
-    settings.listen = listener.address()?;
-    let address = settings.listen;
-    let app = App::start(settings, Clock::system()).await?;
-    let (_, write) = app.first_keys.clone().unwrap_or_default();
-    let router = crate::serve::router(Arc::clone(&app));
-    let serving = tokio::spawn(listener.serve(router, std::future::pending()));
-    let target = Target { address, path: "/api/events".into(), key: write };
     let clocks = Clocks { wall_micros, instant: clock::instant };
-    let ratios = scenario::ratios(&target, std::process::id(), arguments.seconds, clocks).await?;
-    if json {
-        println!("{:#}", json!(ratios.iter().map(scenario::Ratio::to_json).collect::<Vec<_>>()));
-    } else {
-        for ratio in &ratios {
+    let server = Server::start(&folder)?;
+    let client = server.client();
+    for (name, text) in SEGMENTS {
+        client.put(&format!("/api/segments/{}", encode(name)), &json!({"rule": text})).await?;
+    }
+    // First, since the server's own timings are of its whole life.
+    let latency = measure_latency(&server, arguments.seconds, clocks).await?;
+    let ratios = scenario::ratios(&server.target, server.child.id(), arguments.seconds, clocks).await?;
+    for ratio in &ratios {
+        if !json {
             println!("{ratio}");
         }
     }
-    serving.abort();
-    app.stop().await;
+    wait_for_rest(&client).await?;
+    let path = measure_path(&server, arguments.seconds, clocks).await?;
+    let memory = match arguments.profiles {
+        Some(profiles) => Some(fill(&server, profiles, clocks).await?),
+        None => None,
+    };
+    let figures = json!({
+        "ratios": ratios.iter().map(scenario::Ratio::to_json).collect::<Vec<_>>(),
+        "path": path, "latency": latency, "memory": memory,
+    });
+    if json {
+        println!("{figures:#}");
+    } else {
+        println!("the whole path: {path}\nlatency at 5,000 events a second: {latency}");
+        if let Some(memory) = &memory {
+            println!("memory: {memory}");
+        }
+    }
+    let folder = server.folder.clone();
+    drop(server);
     if let Err(error) = std::fs::remove_dir_all(&folder) {
         eprintln!("{} was left behind: {error}", folder.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until the workers have taken everything.
+async fn wait_for_rest(client: &Client) -> anyhow::Result<Duration> {
+    let started = clock::instant();
+    loop {
+        let stats = client.get("/api/stats").await?;
+        if stats["lag"] == json!(0) {
+            return Ok(started.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn load(connections: usize, batch: usize, seconds: u64, profiles: u64) -> Load {
+    Load {
+        connections,
+        duration: Duration::from_secs(seconds),
+        warm_up: Duration::from_millis(500),
+        rate: None,
+        batch,
+        profiles,
+        zipf: true,
+        seed: 7,
+    }
+}
+
+/// Events a second through clean, profile, ten segments and the lake: from the
+/// first one sent until the last one is processed.
+async fn measure_path(server: &Server, seconds: u64, clocks: Clocks) -> anyhow::Result<Json> {
+    let client = server.client();
+    let started = clock::instant();
+    let report = bench::run(&server.target, &load(16, 100, seconds * 2, 10_000), clocks).await?;
+    wait_for_rest(&client).await?;
+    let whole = started.elapsed().as_secs_f64();
+    let events = report.events + report.warm_up_events;
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no last digit")]
+    let rate = events as f64 / whole;
+    Ok(
+        json!({"events": events, "accepted_a_second": report.events_per_second().round(), "processed_a_second": rate.round()}),
+    )
+}
+
+/// Time from receipt to the published change, at a steady rate.
+async fn measure_latency(server: &Server, seconds: u64, clocks: Clocks) -> anyhow::Result<Json> {
+    let mut steady = load(64, 1, seconds * 2, 1_000_000);
+    steady.rate = Some(5_000.0);
+    steady.seed = 11;
+    let report = bench::run(&server.target, &steady, clocks).await?;
+    let stats = server.client().get("/api/stats").await?;
+    Ok(json!({
+        "answer_ms": {"p50": report.latency_ms(0.5), "p99": report.latency_ms(0.99)},
+        "event_to_change_ms": stats["latency_ms"]["event_to_change"],
+    }))
+}
+
+/// Fills profiles, and tells resident memory and the time of a restart.
+async fn fill(server: &Server, profiles: u64, clocks: Clocks) -> anyhow::Result<Json> {
+    let wanted = profiles * 20;
+    let mut sent = 0;
+    while sent < wanted {
+        let mut filling = load(16, 500, 10, profiles);
+        filling.zipf = false;
+        filling.seed = sent + 1;
+        let report = bench::run(&server.target, &filling, clocks).await?;
+        sent += report.events + report.warm_up_events;
+        if report.events == 0 {
+            bail!("no event was accepted: {report}");
+        }
+    }
+    wait_for_rest(&server.client()).await?;
+    let resident = bench::resident_bytes(server.child.id()).unwrap_or_default();
+    Ok(json!({"profiles": profiles, "events": sent, "resident_mib": resident >> 20}))
 }

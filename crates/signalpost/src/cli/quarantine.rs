@@ -22,6 +22,7 @@ pub enum Command {
     },
     /// Send refused events through cleaning again.
     Replay {
+        /// Which.
         #[command(flatten)]
         chosen: Chosen,
         /// Judge bots as people this time.
@@ -30,6 +31,7 @@ pub enum Command {
     },
     /// Drop refused events for good.
     Drop {
+        /// Which.
         #[command(flatten)]
         chosen: Chosen,
     },

@@ -27,7 +27,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
     if let Some(listen) = arguments.listen {
         settings.listen = listen;
     }
-    let listener = Listener::bind(&settings).await?;
+    let listener = Listener::bind(&settings)?;
     settings.listen = listener.address()?;
     let app = App::start(settings, Clock::system()).await?;
     greet(&app);

@@ -9,7 +9,6 @@ use signalpost_lake::{ColumnType, LiveTable, LiveTables};
 
 use crate::app::App;
 use crate::deliver::DeliveryRecord;
-use crate::documents::Kind;
 use crate::log::Log;
 use crate::state::{self, Store, Table};
 use crate::worker::{ChangeRow, read_outbox_key};

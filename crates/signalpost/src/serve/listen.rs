@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -23,6 +23,8 @@ use tower::Service;
 use super::first_bytes::FirstBytes;
 use crate::settings::Settings;
 
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4_096;
 /// How long connections may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed: file descriptors may have run out.
@@ -41,12 +43,12 @@ impl Listener {
     ///
     /// # Errors
     /// When it is taken, or the certificate cannot be read.
-    pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let tls = match (&settings.tls_certificate, &settings.tls_key) {
             (Some(certificate), Some(key)) => Some(tls_config(certificate, key)?),
             _ => None,
         };
-        let tcp = TcpListener::bind(settings.listen).await.with_context(|| {
+        let tcp = listen(settings.listen).with_context(|| {
             format!("cannot listen on {}; is another server running there?", settings.listen)
         })?;
         Ok(Self { tcp, tls, request_time: Duration::from_secs(settings.request_seconds_max) })
@@ -109,6 +111,13 @@ impl Listener {
             tracing::warn!("some connections did not end in time and were closed");
         }
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn connection<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{Batch, Error, Row, Store, Table};
 
 type Tables = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+type KeyBound = Bound<(Table, Vec<u8>)>;
 
 /// Tables in memory; `durable` is what a crash leaves.
 #[derive(Debug, Default)]
@@ -56,11 +57,7 @@ fn apply(tables: &mut Tables, batch: &Batch) {
     }
 }
 
-fn bounds(
-    table: Table,
-    from: &[u8],
-    to: Option<&[u8]>,
-) -> (Bound<(Table, Vec<u8>)>, Bound<(Table, Vec<u8>)>) {
+fn bounds(table: Table, from: &[u8], to: Option<&[u8]>) -> (KeyBound, KeyBound) {
     let upper = match to {
         Some(to) => Bound::Excluded((table, to.to_vec())),
         None => match Table::ALL.iter().find(|other| **other > table) {

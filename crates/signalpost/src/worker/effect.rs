@@ -66,7 +66,7 @@ pub fn read_outbox_key(key: &[u8]) -> Option<(Timestamp, DeliveryId)> {
 }
 
 /// Where a member stands: by segment, then by profile.
-pub fn member_key(segment: u32, profile: &ProfileKey) -> Vec<u8> {
+pub(super) fn member_key(segment: u32, profile: &ProfileKey) -> Vec<u8> {
     let mut key = segment.to_be_bytes().to_vec();
     key.extend(profile.to_bytes());
     key

@@ -197,7 +197,7 @@ pub fn sortable(instant: Timestamp) -> [u8; 8] {
 }
 
 /// Reads back what [`sortable`] wrote.
-pub fn read_sortable(bytes: &[u8]) -> Option<Timestamp> {
+pub(super) fn read_sortable(bytes: &[u8]) -> Option<Timestamp> {
     let bytes: [u8; 8] = bytes.try_into().ok()?;
     Some(Timestamp::from_micros((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed()))
 }
