@@ -4,9 +4,13 @@
 #![expect(clippy::disallowed_methods, reason = "a test from outside waits on real time")]
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod collect;
 #[cfg(test)]
 mod command;
+#[cfg(test)]
+mod data_sets;
 #[cfg(test)]
 mod deliver;
 #[cfg(test)]
