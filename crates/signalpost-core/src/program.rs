@@ -103,10 +103,15 @@ pub struct Sequence {
 /// All that is defined, compiled.
 #[derive(Debug, Default)]
 pub struct Program {
-    /// Grows by one with each change.
+    /// How many changes were applied.
+    pub changes: u64,
+    /// Grows by one with each change that profiles must be folded anew for:
+    /// those of segments and sequence rules.
     pub version: u64,
-    /// When the latest change took effect.
+    /// When the latest of those took effect.
     pub changed_at: Timestamp,
+    /// When the latest change of a campaign took effect.
+    pub campaigns_changed_at: Timestamp,
     /// Names of event columns, by the numbers rows hold.
     pub columns: Columns,
     /// Segments, in the order they were first made.
@@ -146,8 +151,13 @@ impl Program {
             Defined::Campaign(campaign) => self.set_campaign(campaign),
             Defined::CampaignRemoved { name } => self.campaigns.retain(|(_, held)| held.name != *name),
         }
-        self.version += 1;
-        self.changed_at = change.at;
+        self.changes += 1;
+        if matches!(change.what, Defined::Campaign(_) | Defined::CampaignRemoved { .. }) {
+            self.campaigns_changed_at = change.at;
+        } else {
+            self.version += 1;
+            self.changed_at = change.at;
+        }
         self.needs = self.segments.iter().flat_map(|s| s.compiled.needs().iter().cloned()).collect();
         Ok(())
     }

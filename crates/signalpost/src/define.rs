@@ -156,7 +156,7 @@ async fn take_effect(app: &Arc<App>, what: Defined) -> Result<(), Problem> {
         program
             .apply(&change)
             .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", error.to_string()))?;
-        program.version
+        program.changes
     };
     let change = Arc::new(change);
     let records =

@@ -82,6 +82,8 @@ pub struct Worker<S, L> {
     position: Position,
     profiles: profiles::Profiles,
     timers: BTreeSet<(Timestamp, Vec<u8>)>,
+    /// When a scheduled or one-time campaign runs next.
+    next_scheduled: Timestamp,
     /// Devices linked in the batch being made.
     fresh_forwards: HashMap<AnonymousId, CustomerId>,
     batch: Batch,
@@ -97,7 +99,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         let position = Position::load(&*store, partition)?;
         let program = load_program(&*store, partition)?;
         let timers = load_timers(&*store, partition, log.partitions())?;
-        Ok(Self {
+        let mut worker = Self {
             partition,
             store,
             log,
@@ -105,10 +107,13 @@ impl<S: Store, L: Log> Worker<S, L> {
             position,
             profiles: profiles::Profiles::new(cache_profiles),
             timers,
+            next_scheduled: Timestamp::MAX,
             fresh_forwards: HashMap::new(),
             batch: Batch::default(),
             published: Published::default(),
-        })
+        };
+        worker.next_scheduled = worker.find_next_scheduled();
+        Ok(worker)
     }
 
     /// The partition's program.
@@ -124,7 +129,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// The instant at which something is due next, with no new record.
     pub fn next_due(&self) -> Timestamp {
         let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
-        timer.min(self.next_scheduled())
+        timer.min(self.next_scheduled)
     }
 
     /// Whether profiles still wait to be brought to the newest definitions.
@@ -180,7 +185,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     fn advance_to(&mut self, now: Timestamp) -> Result<(), Error> {
         loop {
             let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
-            let scheduled = self.next_scheduled();
+            let scheduled = self.next_scheduled;
             if scheduled <= now && scheduled <= timer {
                 self.run_schedules(scheduled)?;
             } else if timer <= now {

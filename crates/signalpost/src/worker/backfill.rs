@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use signalpost_core::campaign::Trigger;
 use signalpost_core::id::ProfileKey;
-use signalpost_core::program::{Change, Defined};
+use signalpost_core::program::Change;
 use signalpost_core::step;
 use signalpost_core::time::Timestamp;
 
@@ -39,11 +39,9 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.position.program += 1;
         let key = sequenced(self.partition, self.position.program);
         self.batch.put(Table::Program, key, state::encode(&**change));
-        let folds = !matches!(change.what, Defined::Campaign(_) | Defined::CampaignRemoved { .. });
-        if folds || before == 0 {
+        self.next_scheduled = self.find_next_scheduled();
+        if self.program.version != before {
             self.position.backfill = Some(Vec::new());
-        } else {
-            self.program.version = before;
         }
         Ok(())
     }
@@ -71,8 +69,8 @@ impl<S: Store, L: Log> Worker<S, L> {
     }
 
     /// The next instant a scheduled or one-time campaign runs.
-    pub(super) fn next_scheduled(&self) -> Timestamp {
-        let after = self.position.scheduled.max(self.program.changed_at);
+    pub(super) fn find_next_scheduled(&self) -> Timestamp {
+        let after = self.position.scheduled.max(self.program.campaigns_changed_at);
         let next =
             self.program.campaigns.iter().filter(|(_, campaign)| campaign.active).map(|(_, campaign)| {
                 match &campaign.trigger {
@@ -92,7 +90,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     pub(super) fn run_schedules(&mut self, at: Timestamp) -> Result<(), Error> {
         // The audience is read from the store.
         self.commit_batch()?;
-        let after = self.position.scheduled.max(self.program.changed_at);
+        let after = self.position.scheduled.max(self.program.campaigns_changed_at);
         let due: Vec<_> = self
             .program
             .campaigns
@@ -121,6 +119,7 @@ impl<S: Store, L: Log> Worker<S, L> {
             }
         }
         self.position.scheduled = at;
+        self.next_scheduled = self.find_next_scheduled();
         Ok(())
     }
 
