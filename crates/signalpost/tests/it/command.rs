@@ -80,7 +80,7 @@ fn segments_and_templates_are_worked_on_from_the_shell() {
     assert_eq!(past, json!([]));
     server.settle();
     printed(&server.run(&["segment", "verify"]));
-    let refused = server.run(&["segment", "check", "IF event_type == 'view' THEN\nassing to 'X'"]);
+    let refused = server.run(&["segment", "check", "IF event_type = 'view' THEN\nassing to 'X'"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(
         text(&refused.stderr).contains('^') && text(&refused.stderr).contains("line 2"),

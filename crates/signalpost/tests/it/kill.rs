@@ -37,7 +37,7 @@ const SEGMENTS: [(&str, &str); 4] = [
     ),
     ("Buyers", "IF event_type = 'purchase' AND event_time >= now() - 24 hours THEN assign to 'Buyers'"),
     ("Lost", "IF event_type = 'cart_abandonment' AND event_time >= now() - 24 hours THEN assign to 'Lost'"),
-    ("Spenders", "SELECT customer_id FROM customer_data WHERE total_spent >= 100 AND NOT in_segment('Lost')"),
+    ("Spenders", "SELECT customer_id FROM customer_data WHERE total_spent >= 100 AND in_segment('Lost')"),
 ];
 const SEQUENCE: &str = "AFTER add_to_cart WITHOUT purchase WITHIN 2 seconds EMIT cart_abandonment";
 
