@@ -24,8 +24,6 @@ pub(crate) enum Op {
     Nil,
     Bool(bool),
     Int(i64),
-    /// Takes the top away.
-    Pop,
     Jump(Index),
     /// Takes the condition.
     JumpIfFalsy(Index),
@@ -74,8 +72,6 @@ pub(crate) enum Op {
     SetLocal(Index),
     IncludeRun,
     RenderRun(Index),
-    /// Raises a fault that was found when compiling.
-    Raise(Index),
     /// Handlebars: pushes the value of a path in the context.
     Find(Index),
     /// Handlebars: calls a helper for its value.
@@ -218,12 +214,6 @@ pub(crate) struct Partial {
     pub(crate) attributes: Vec<Arc<str>>,
 }
 
-/// A fault that is certain when compiling but belongs to the render.
-#[derive(Clone, Debug)]
-pub(crate) struct Certain {
-    pub(crate) message: String,
-}
-
 /// A Handlebars path.
 #[derive(Clone, Debug)]
 pub(crate) struct Find {
@@ -265,10 +255,6 @@ pub(crate) struct Block {
     pub(crate) program: Option<Index>,
     pub(crate) inverse: Option<Index>,
     pub(crate) end: Index,
-    pub(crate) program_parameters: usize,
-    pub(crate) inverse_parameters: usize,
-    /// A plain section: `{{#name}}` without parameters.
-    pub(crate) section: bool,
 }
 
 /// A Handlebars partial call: dynamic name, context and hash values are on the stack.
@@ -302,13 +288,14 @@ pub(crate) struct Code {
     pub(crate) loops: Vec<Loop>,
     pub(crate) cycles: Vec<Cycle>,
     pub(crate) partials: Vec<Partial>,
-    pub(crate) certain: Vec<Certain>,
     pub(crate) finds: Vec<Find>,
     pub(crate) calls: Vec<Call>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) partial_calls: Vec<PartialCall>,
-    /// Handlebars: some path goes to a context around, so partials are given the contexts.
+    /// Handlebars' compat mode: partials see the contexts around them.
     pub(crate) uses_depths: bool,
+    /// Handlebars: the names of the template's inline partials.
+    pub(crate) inline_names: Vec<Arc<str>>,
     /// Liquid output is escaped.
     pub(crate) auto_escape: bool,
 }

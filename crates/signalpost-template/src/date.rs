@@ -76,7 +76,9 @@ pub(crate) fn filter<'a>(
         return Ok(input);
     };
     let mut out = String::new();
-    print::strftime(&moment, &format, machine.locale(), &mut out);
+    if !print::strftime(&moment, &format, machine.locale(), &mut out) {
+        return Err(Fault::argument(format!("invalid format: {format}")));
+    }
     machine.charge_bytes(out.len())?;
     Ok(owned(out))
 }

@@ -56,9 +56,21 @@ pub enum ErrorKind {
     Render,
 }
 
-/// An error in a template, with its place.
+/// An error in a template, with its place; its fields are those of [`ErrorDetails`].
 #[derive(Clone, Debug, thiserror::Error)]
-pub struct Error {
+pub struct Error(Box<ErrorDetails>);
+
+impl std::ops::Deref for Error {
+    type Target = ErrorDetails;
+
+    fn deref(&self) -> &ErrorDetails {
+        &self.0
+    }
+}
+
+/// What is wrong with a template, and where.
+#[derive(Clone, Debug)]
+pub struct ErrorDetails {
     /// What kind of error.
     pub kind: ErrorKind,
     /// The template's name.
@@ -101,7 +113,7 @@ impl Error {
     /// Places an error at `offset` of `source`, underlining `width` bytes there.
     pub(crate) fn at(kind: ErrorKind, template: &str, source: &str, offset: usize, message: String) -> Error {
         let position = position(source, offset);
-        Error {
+        Error(Box::new(ErrorDetails {
             kind,
             template: template.to_owned(),
             line: position.line,
@@ -110,16 +122,16 @@ impl Error {
             hint: None,
             source_line: source.lines().nth(position.line - 1).unwrap_or("").to_owned(),
             width: 1,
-        }
+        }))
     }
 
     pub(crate) fn with_hint(mut self, hint: Option<String>) -> Error {
-        self.hint = hint;
+        self.0.hint = hint;
         self
     }
 
     pub(crate) fn with_width(mut self, width: usize) -> Error {
-        self.width = width;
+        self.0.width = width;
         self
     }
 }
@@ -165,7 +177,7 @@ pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) message: String,
     /// The place where it is known already: an error inside a partial, or a partial's own syntax error.
-    pub(crate) placed: Option<Box<Error>>,
+    pub(crate) placed: Option<Error>,
 }
 
 impl Fault {
@@ -187,7 +199,7 @@ impl Fault {
             ErrorKind::Budget(limit) => FaultKind::Limit(limit),
             _ => FaultKind::Argument,
         };
-        Fault { kind, message: error.message.clone(), placed: Some(Box::new(error)) }
+        Fault { kind, message: error.message.clone(), placed: Some(error) }
     }
 
     pub(crate) fn is_fatal(&self) -> bool {

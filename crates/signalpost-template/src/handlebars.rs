@@ -2,8 +2,11 @@
 
 pub(crate) mod ast;
 pub(crate) mod emit;
+pub(crate) mod expression;
 pub(crate) mod lexer;
 pub(crate) mod parse;
+pub(crate) mod partials;
+pub(crate) mod reads;
 pub(crate) mod whitespace;
 
 use crate::code::Code;

@@ -6,6 +6,7 @@ pub(crate) mod expression;
 pub(crate) mod filters;
 pub(crate) mod lax;
 pub(crate) mod lexer;
+pub(crate) mod loops;
 pub(crate) mod output;
 pub(crate) mod source;
 pub(crate) mod tags;

@@ -10,7 +10,9 @@ pub(crate) mod interrupt;
 pub(crate) mod lookup;
 pub(crate) mod loops;
 pub(crate) mod mustache;
+pub(crate) mod mustache_partials;
 pub(crate) mod partials;
+pub(crate) mod recover;
 pub(crate) mod sections;
 
 use std::sync::Arc;
@@ -19,9 +21,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::code::{Code, Constant, Index, Op};
-use crate::error::{Error, ErrorKind, Fault, FaultKind, Limit};
+use crate::error::{Error, Fault, FaultKind, Limit};
 use crate::liquid::filters;
-use crate::render::{Locale, OnError, RenderOptions, Rendered};
+use crate::render::{Locale, RenderOptions, Rendered};
 use crate::template::{Language, Template};
 use crate::value::{Value, format, number};
 
@@ -61,7 +63,7 @@ pub(crate) struct Machine<'a> {
     /// How many frames were open when the current code began.
     pub(crate) base: usize,
     pub(crate) depth: usize,
-    rendered: Rendered,
+    pub(crate) rendered: Rendered,
 }
 
 thread_local! {
@@ -265,9 +267,6 @@ impl<'a> Machine<'a> {
             Op::Nil => self.stack.push(Value::Nil),
             Op::Bool(b) => self.stack.push(Value::Bool(b)),
             Op::Int(i) => self.stack.push(Value::Int(i)),
-            Op::Pop => {
-                self.stack.pop();
-            }
             Op::Jump(to) => self.pc = to as usize,
             Op::JumpIfFalsy(to) => {
                 if !self.pop().is_truthy() {
@@ -327,10 +326,6 @@ impl<'a> Machine<'a> {
             Op::SetLocal(name) => self.set_local(code, name),
             Op::IncludeRun => return self.include_run(),
             Op::RenderRun(at) => return self.render_run(code, at),
-            Op::Raise(at) => {
-                let message = code.certain.get(at as usize).map_or(String::new(), |c| c.message.clone());
-                return Err(Fault::argument(message));
-            }
             Op::End => return self.end_of_code(),
             Op::Call(_) | Op::Block(_) | Op::BlockEnd | Op::Partial(_) | Op::Inline(_) => {
                 return self.mustache_step(code, op);
@@ -415,65 +410,6 @@ impl<'a> Machine<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Gives a fault its place; writes it into the output where the options say so, and goes on after its statement.
-    fn recover(&mut self, fault: Fault, code: &Code) -> Result<(), Error> {
-        let at = code.places.get(self.pc.saturating_sub(1)).copied().unwrap_or(0);
-        let Some(node) = code.nodes.get(at as usize).copied() else {
-            return Err(self.error_at(&fault, 0));
-        };
-        let inline = self.options.on_error == OnError::Inline && self.template.language() == Language::Liquid;
-        let fatal = fault.is_fatal() || !inline;
-        let error = match &fault.placed {
-            Some(placed) => (**placed).clone(),
-            None => self.error_at(&fault, node.offset as usize),
-        };
-        if fatal {
-            return Err(error);
-        }
-        self.stack.clear();
-        self.unwind(self.base + node.depth as usize);
-        if !node.blank {
-            let text = self.inline_text(&fault, &error, node.line);
-            self.out.push_str(&text);
-        }
-        if self.rendered.problems.len() < 100 {
-            self.rendered.problems.push(error);
-        }
-        self.pc = node.end as usize;
-        match self.check_output() {
-            Ok(()) => Ok(()),
-            Err(fault) => Err(self.error_at(&fault, node.offset as usize)),
-        }
-    }
-
-    /// The reference's words for an error: `Liquid error (snippet line 3): divided by 0`.
-    fn inline_text(&self, fault: &Fault, error: &Error, line: Index) -> String {
-        if fault.placed.is_some() && error.kind != ErrorKind::Render {
-            return format!(
-                "Liquid syntax error ({} line {}): {}",
-                error.template, error.line, error.message
-            );
-        }
-        let name = self.contexts.last().and_then(|c| c.template_name.clone());
-        let place = name.map_or(String::new(), |n| format!("{n} "));
-        format!("Liquid error ({place}line {line}): {}", fault.message)
-    }
-
-    pub(crate) fn error_at(&self, fault: &Fault, offset: usize) -> Error {
-        let inner = &self.template.inner;
-        Error::at(fault.error_kind(), &inner.name, &inner.source, offset, fault.message.clone())
-    }
-
-    /// An error for a helper: whatever is wrong, at the current place.
-    pub(crate) fn error_here(&self, fault: &Fault) -> Error {
-        if let Some(placed) = &fault.placed {
-            return (**placed).clone();
-        }
-        let at = self.code.places.get(self.pc.saturating_sub(1)).copied().unwrap_or(0);
-        let offset = self.code.nodes.get(at as usize).map_or(0, |n| n.offset as usize);
-        self.error_at(fault, offset)
     }
 
     /// Counts one more partial within another.

@@ -158,6 +158,19 @@ impl Template {
         self.inner.reads.clone()
     }
 
+    /// The partials that the template calls by a fixed name, sorted; a check can look each of them up.
+    pub fn partials(&self) -> Vec<String> {
+        let code = &self.inner.code;
+        let liquid = code.partials.iter().map(|p| &p.name).filter(|name| !name.is_empty());
+        // A partial with a block of its own need not exist.
+        let fixed = code.partial_calls.iter().filter(|p| !p.dynamic && p.block.is_none());
+        let handlebars =
+            fixed.map(|p| &p.name).filter(|n| &***n != "@partial-block" && !code.inline_names.contains(n));
+        let names: std::collections::BTreeSet<String> =
+            liquid.chain(handlebars).map(ToString::to_string).collect();
+        names.into_iter().collect()
+    }
+
     /// A template that prints nothing.
     pub(crate) fn empty() -> Template {
         Template {

@@ -4,6 +4,7 @@
 //! Out: [`Value`], cheap to clone, borrowing from that data for `'a`.
 
 pub(crate) mod compare;
+pub(crate) mod decimal;
 pub(crate) mod format;
 pub(crate) mod number;
 

@@ -59,8 +59,7 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Momen
     let _dated = find_named_month(&mut list, &mut found)
         || find_iso(&list, &mut found)
         || find_slashes(&list, &mut found)
-        || find_compact(&list, &mut found)
-        || find_weekday(&list, &mut found, now, zone);
+        || find_compact(&list, &mut found);
     moment(found, now, zone)
 }
 
@@ -101,7 +100,8 @@ fn find_time(list: &mut Vec<Piece>, found: &mut Found) {
             continue;
         };
         let mut end = start + 1;
-        let minute = if is_mark(list, end, ':') { number(list, end + 1).and_then(int) } else { None };
+        let separated = is_mark(list, end, ':') || list.get(end) == Some(&Piece::Word("h".to_owned()));
+        let minute = if separated { number(list, end + 1).and_then(int) } else { None };
         if let Some(minute) = minute {
             found.minute = Some(minute);
             end += 2;
@@ -168,7 +168,8 @@ fn find_zone(list: &[Piece], at: usize, found: &mut Found) -> usize {
         };
         let half = if word == "ist" { 1800 } else { 0 };
         found.offset = Some(hours * 3600 + half);
-        found.zone = Some(if hours == 0 && word != "wet" { "UTC".to_owned() } else { word.to_uppercase() });
+        // Only the universal time keeps its name, as in Ruby.
+        found.zone = (hours == 0 && word != "wet").then(|| "UTC".to_owned());
         next += 1;
         if !matches!(word.as_str(), "utc" | "gmt") {
             return next;
@@ -256,7 +257,7 @@ fn find_named_month(list: &mut [Piece], found: &mut Found) -> bool {
     true
 }
 
-/// `2016-03-14`, `2016-03`, `16-3-14`.
+/// `2016-03-14`, `16-3-14`, `14-3-2016`, `2016-074`; an hour may follow.
 fn find_iso(list: &[Piece], found: &mut Found) -> bool {
     for at in 0..list.len() {
         let (Some(year), true, Some(month)) =
@@ -278,12 +279,23 @@ fn find_iso(list: &[Piece], found: &mut Found) -> bool {
                 found.month = Some(1);
                 found.day = int(month);
             }
-            (None, 4, 1 | 2) => (found.year, found.month) = (int(year), int(month)),
             _ => continue,
         }
+        hour_after(list, at + 5, found);
         return true;
     }
     false
+}
+
+/// A number of one or two digits after the date is the hour, where no time was found.
+fn hour_after(list: &[Piece], at: usize, found: &mut Found) {
+    let hour = match (list.get(at), number(list, at + 1)) {
+        (Some(Piece::Space), Some(hour)) if hour.len() <= 2 => int(hour),
+        _ => None,
+    };
+    if found.hour.is_none() && at == 5 && !matches!(list.get(at + 2), Some(Piece::Word(_))) {
+        found.hour = hour;
+    }
 }
 
 /// `2016/03/14`, `14/03/2016`, `14.3.2016`, `3/14`.
@@ -337,33 +349,10 @@ fn find_compact(list: &[Piece], found: &mut Found) -> bool {
                 found.month = Some(1);
                 found.day = int(n);
             }
-            1 | 2 => found.day = int(n),
+            2 => found.day = int(n),
             _ => continue,
         }
         return true;
-    }
-    false
-}
-
-/// A weekday alone means the one of the current week.
-fn find_weekday(list: &[Piece], found: &mut Found, now: Timestamp, zone: &TimeZone) -> bool {
-    const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-    let today = zone.to_datetime(now).date();
-    for piece in list {
-        let Piece::Word(word) = piece else {
-            continue;
-        };
-        let prefix: String = word.chars().take(3).collect();
-        if let Some(day) = DAYS.iter().position(|d| *d == prefix) {
-            let back = i64::from(today.weekday().to_sunday_zero_offset());
-            let forth = i64::try_from(day).unwrap_or(0) - back;
-            if let Ok(found_day) = today.checked_add(forth.days()) {
-                found.year = Some(i64::from(found_day.year()));
-                found.month = Some(i64::from(found_day.month()));
-                found.day = Some(i64::from(found_day.day()));
-                return true;
-            }
-        }
     }
     false
 }
@@ -390,6 +379,11 @@ fn moment(found: Found, now: Timestamp, zone: &TimeZone) -> Option<Moment> {
     match (found.offset, found.zone) {
         (Some(offset), name) => {
             let offset = Offset::from_seconds(i32::try_from(offset).ok()?).ok()?;
+            let at = offset.to_timestamp(civil).ok()?;
+            if name.is_none() && zone.to_offset(at) == offset {
+                // Ruby prefers the local zone, which has a name, to a bare offset.
+                return Some(Moment::in_zone(at, zone));
+            }
             Moment::fixed(civil, offset, name.as_deref().unwrap_or(""))
         }
         _ => Moment::local(civil, zone),

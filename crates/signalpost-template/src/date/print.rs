@@ -21,12 +21,12 @@ struct Flags {
     width: Option<usize>,
 }
 
-/// Appends `moment` in `format`.
-pub(crate) fn strftime(moment: &Moment, format: &str, locale: Option<&dyn Locale>, out: &mut String) {
-    expand(moment, format, locale, out, true);
+/// Appends `moment` in `format`; false where the format ends within a directive.
+pub(crate) fn strftime(moment: &Moment, format: &str, locale: Option<&dyn Locale>, out: &mut String) -> bool {
+    expand(moment, format, locale, out, true)
 }
 
-fn expand(moment: &Moment, format: &str, locale: Option<&dyn Locale>, out: &mut String, outer: bool) {
+fn expand(moment: &Moment, format: &str, locale: Option<&dyn Locale>, out: &mut String, outer: bool) -> bool {
     let mut rest = format;
     while let Some(at) = rest.find('%') {
         let (before, directive) = rest.split_at(at);
@@ -34,7 +34,7 @@ fn expand(moment: &Moment, format: &str, locale: Option<&dyn Locale>, out: &mut 
         let (flags, used) = flags(directive);
         let Some(letter) = directive.get(used..).and_then(|r| r.chars().next()) else {
             out.push_str(directive);
-            return;
+            return directive.ends_with(':');
         };
         let end = used + letter.len_utf8();
         let printed = match composite(letter) {
@@ -52,6 +52,7 @@ fn expand(moment: &Moment, format: &str, locale: Option<&dyn Locale>, out: &mut 
         rest = directive.get(end..).unwrap_or("");
     }
     out.push_str(rest);
+    true
 }
 
 /// Reads flags and width after `%`; gives how many bytes they take, the `%` included.
@@ -59,7 +60,8 @@ fn flags(directive: &str) -> (Flags, usize) {
     let mut flags = Flags::default();
     let mut used = 1;
     let mut digits = false;
-    for c in directive.chars().skip(1) {
+    let mut chars = directive.chars().skip(1).peekable();
+    while let Some(c) = chars.next() {
         match c {
             '-' if !digits => flags.unpadded = true,
             '0' if !digits => flags.padding = Some('0'),
@@ -72,7 +74,8 @@ fn flags(directive: &str) -> (Flags, usize) {
                 let digit = c.to_digit(10).and_then(|d| usize::try_from(d).ok()).unwrap_or(0);
                 flags.width = Some((flags.width.unwrap_or(0) * 10 + digit).min(WIDTH));
             }
-            'E' | 'O' => {}
+            'E' if chars.peek().is_some_and(|n| "cCxXyY".contains(*n)) => {}
+            'O' if chars.peek().is_some_and(|n| "deHkIlmMSuUVwWy".contains(*n)) => {}
             _ => break,
         }
         used += 1;
@@ -89,7 +92,6 @@ fn composite(letter: char) -> Option<&'static str> {
         'R' => "%H:%M",
         'r' => "%I:%M:%S %p",
         'v' => "%e-%^b-%Y",
-        '+' => "%a %b %e %H:%M:%S %Z %Y",
         _ => return None,
     })
 }
@@ -191,7 +193,7 @@ fn single(
         'U' => number((yday + 6 - wday) / 7, flags, '0', 2, out),
         'W' => number((yday + 6 - (wday + 6) % 7) / 7, flags, '0', 2, out),
         'L' | 'N' => fraction(moment, letter, flags, out),
-        'z' => zone_offset(moment, flags, out),
+        'z' if flags.colons <= 3 => zone_offset(moment, flags, out),
         _ => word(moment, letter, flags, locale, out),
     }
 }
@@ -255,6 +257,8 @@ fn zone_offset(moment: &Moment, flags: Flags, out: &mut String) -> bool {
     let tail = match flags.colons {
         0 => format!("{minutes:02}"),
         1 => format!(":{minutes:02}"),
+        3 if minutes == 0 && seconds == 0 => String::new(),
+        3 if seconds == 0 => format!(":{minutes:02}"),
         _ => format!(":{minutes:02}:{seconds:02}"),
     };
     let width = flags.width.unwrap_or(0).saturating_sub(tail.len() + 1).max(2);

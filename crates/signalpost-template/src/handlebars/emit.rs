@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::ast::{Block as BlockNode, Expr, Id, Invocation, Node, Path, Tree};
 use super::parse::original;
-use crate::code::{Block, Call, Code, Constant, Find, Index, Op, PartialCall};
+use crate::code::{Block, Call, Code, Constant, Find, Index, Op};
 use crate::emit::{Emitter, index};
 use crate::error::{Error, ErrorKind, nearest};
-use crate::names::{self, Reads};
+use crate::names::Reads;
 use crate::template::CompileOptions;
 
 /// How a name without parameters is resolved.
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
 }
 
 /// What is left to do in the emission.
-enum Task {
+pub(crate) enum Task {
     /// The statements of a program from one on.
     Body {
         program: Id,
@@ -64,20 +64,20 @@ enum Task {
     },
 }
 
-struct Compiler<'s> {
-    name: &'s str,
-    options: &'s CompileOptions,
-    tree: &'s Tree,
-    emitter: Emitter<'s>,
-    tasks: Vec<Task>,
+pub(crate) struct Compiler<'s> {
+    pub(crate) name: &'s str,
+    pub(crate) options: &'s CompileOptions,
+    pub(crate) tree: &'s Tree,
+    pub(crate) emitter: Emitter<'s>,
+    pub(crate) tasks: Vec<Task>,
     /// Block parameters of the programs around, innermost last.
     parameters: Vec<Vec<Arc<str>>>,
-    reads: Reads,
+    pub(crate) reads: Reads,
     /// The schema path of each context around, innermost last (`None` where it is not known), and whether the
     /// program has a context of its own.
-    contexts: Vec<(Option<String>, bool)>,
+    pub(crate) contexts: Vec<(Option<String>, bool)>,
     /// Where each inline partial's code starts, by node.
-    inline_starts: HashMap<Id, Index>,
+    pub(crate) inline_starts: HashMap<Id, Index>,
 }
 
 /// Compiles a tree.
@@ -156,12 +156,12 @@ impl<'s> Compiler<'s> {
         Ok(())
     }
 
-    fn around(&self) -> (Option<String>, bool) {
+    pub(crate) fn around(&self) -> (Option<String>, bool) {
         (self.contexts.last().and_then(|(path, _)| path.clone()), false)
     }
 
     /// Begins a program in a context: its inline partials first, then its statements.
-    fn begin_program(&mut self, program: Id, context: (Option<String>, bool)) {
+    pub(crate) fn begin_program(&mut self, program: Id, context: (Option<String>, bool)) {
         let found = self.tree.programs.get(program);
         self.parameters.push(found.map_or(Vec::new(), |p| p.parameters.clone()));
         self.contexts.push(context);
@@ -177,56 +177,13 @@ impl<'s> Compiler<'s> {
     }
 
     /// The inline partials that a program defines.
-    fn inlines(&self, program: Id) -> impl Iterator<Item = (Id, &'s BlockNode)> + use<'s> {
+    pub(crate) fn inlines(&self, program: Id) -> impl Iterator<Item = (Id, &'s BlockNode)> + use<'s> {
         let tree = self.tree;
         let body = tree.programs.get(program).map_or(&[][..], |p| &p.body);
         body.iter().filter_map(|id| match tree.nodes.get(*id) {
             Some(Node::Inline(block)) => Some((*id, block)),
             _ => None,
         })
-    }
-
-    fn start_inline(&mut self, inline: Id) {
-        let Some(Node::Inline(block)) = self.tree.nodes.get(inline) else {
-            return;
-        };
-        let jump = self.emitter.push(Op::Jump(0));
-        self.inline_starts.insert(inline, self.emitter.here());
-        self.tasks.push(Task::EndInline { jump });
-        if let Some(program) = block.program {
-            let (path, _) = self.around();
-            self.begin_program(program, (path, true));
-        }
-    }
-
-    /// Emits the names of a program's inline partials; gives where their code starts.
-    fn inline_names(&mut self, program: Id) -> Result<Vec<Index>, Error> {
-        let mut starts = Vec::new();
-        for (id, block) in self.inlines(program) {
-            self.inline_name(block)?;
-            starts.push(self.inline_starts.get(&id).copied().unwrap_or(0));
-        }
-        Ok(starts)
-    }
-
-    /// Emits the registration of a program's inline partials; a later one hides an earlier one of its name.
-    fn register(&mut self, program: Id) -> Result<(), Error> {
-        for (id, block) in self.inlines(program) {
-            self.inline_name(block)?;
-            let start = self.inline_starts.get(&id).copied().unwrap_or(0);
-            self.emitter.push(Op::Inline(start));
-        }
-        Ok(())
-    }
-
-    fn inline_name(&mut self, block: &BlockNode) -> Result<(), Error> {
-        match block.call.params.first() {
-            Some(name) => self.param(name),
-            None => {
-                self.emitter.push(Op::Nil);
-                Ok(())
-            }
-        }
     }
 
     fn body(&mut self, program: Id, at: usize) -> Result<(), Error> {
@@ -276,7 +233,11 @@ impl<'s> Compiler<'s> {
         }
     }
 
-    fn block_parameter(&self, name: &str) -> Option<(usize, usize)> {
+    pub(crate) fn block_parameter(&self, name: &str) -> Option<(usize, usize)> {
+        if self.reads.mark() == 0 {
+            // No name was given anywhere around.
+            return None;
+        }
         self.parameters
             .iter()
             .rev()
@@ -309,11 +270,11 @@ impl<'s> Compiler<'s> {
     }
 
     /// Emits the value of a call.
-    fn value(&mut self, call: &Invocation, subexpression: bool) -> Result<(), Error> {
+    pub(crate) fn value(&mut self, call: &Invocation, subexpression: bool) -> Result<(), Error> {
         let path = self.name_path(call);
         let kind = self.kind(call, &path, subexpression);
         if kind == Kind::Simple {
-            let find = self.find(&path, true, true);
+            let find = self.find(&path, true, true, true);
             self.emitter.push(Op::Find(find));
             return Ok(());
         }
@@ -351,7 +312,7 @@ impl<'s> Compiler<'s> {
             self.param(value)?;
             hash.push(self.emitter.shared(key));
         }
-        let find = self.find(path, true, kind == Kind::Ambiguous);
+        let find = self.find(path, true, kind == Kind::Ambiguous, kind == Kind::Ambiguous);
         Ok(Call {
             name: if known || path.is_simple() { name } else { Arc::from(path.original.as_str()) },
             find,
@@ -381,10 +342,10 @@ impl<'s> Compiler<'s> {
     }
 
     /// Emits a parameter's value. Nesting is bounded by the parser.
-    fn param(&mut self, expr: &Expr) -> Result<(), Error> {
+    pub(crate) fn param(&mut self, expr: &Expr) -> Result<(), Error> {
         let op = match expr {
             Expr::Path(path) => {
-                let find = self.find(path, false, false);
+                let find = self.find(path, false, false, true);
                 Op::Find(find)
             }
             Expr::Text(text) => Op::Const(self.emitter.constant(Constant::Text(text.clone()))),
@@ -398,23 +359,24 @@ impl<'s> Compiler<'s> {
         Ok(())
     }
 
-    /// Describes a lookup; `terminal` where the strict mode asks for its value, `printed` where it is output.
-    fn find(&mut self, path: &Path, terminal: bool, printed: bool) -> Index {
+    /// Describes a lookup; `terminal` where the strict mode asks for its value, `printed` where it is output,
+    /// `read` where the template may read it.
+    fn find(&mut self, path: &Path, terminal: bool, printed: bool, read: bool) -> Index {
         let options = &self.options.handlebars;
-        self.emitter.code.uses_depths |= path.depth > 0 && !path.data;
         let scoped = path.is_scoped();
         let block_parameter = match path.parts.first() {
             Some(first) if path.depth == 0 && !scoped => self.block_parameter(first),
             _ => None,
         };
-        if let Some(read) = self.path_read(path, block_parameter.is_some()) {
+        if let Some(read) = self.path_read(path, block_parameter.is_some()).filter(|_| read) {
             self.reads.read(read);
         }
         let find = Find {
             depth: path.depth,
             parts: path.parts.iter().map(|p| self.emitter.shared(p)).collect(),
             original: Arc::from(path.original.as_str()),
-            data: path.data,
+            // `@this` is the context itself.
+            data: path.data && !path.parts.is_empty(),
             block_parameter: if path.data { None } else { block_parameter },
             strict: options.strict && terminal && block_parameter.is_none(),
             assume: options.strict || options.assume_objects,
@@ -425,59 +387,18 @@ impl<'s> Compiler<'s> {
         index(self.emitter.code.finds.len() - 1)
     }
 
-    /// The path as the schema knows it.
-    fn path_read(&self, path: &Path, parameter: bool) -> Option<String> {
-        let mut parts = path.parts.iter();
-        let mut text = if path.data {
-            match parts.next().map(|p| &**p) {
-                Some("root") => String::new(),
-                _ => return None,
-            }
-        } else if parameter {
-            self.reads.root(parts.next()?)?
-        } else {
-            self.context_at(path.depth)?
-        };
-        for part in parts {
-            names::append(&mut text, part);
-        }
-        Some(text)
-    }
-
-    /// The schema path of the context so many levels up.
-    fn context_at(&self, depth: usize) -> Option<String> {
-        let mut left = depth;
-        for (path, own) in self.contexts.iter().rev() {
-            if left == 0 {
-                return path.clone();
-            }
-            left -= usize::from(*own);
-        }
-        None
-    }
-
     fn block(&mut self, block: &BlockNode) -> Result<(), Error> {
         let node = self.emitter.node(block.call.at, block.call.at, 0);
         let path = self.name_path(&block.call);
         let kind = self.kind(&block.call, &path, false);
         let call = if kind == Kind::Simple {
-            let find = self.find(&path, true, false);
+            let find = self.find(&path, true, false, true);
             let name = Arc::from(path.original.as_str());
             Call { name, find, parameters: 0, hash: Vec::new(), certain: false, helper: false }
         } else {
             self.call(&block.call, &path, kind)?
         };
-        let parameters =
-            |p: Option<Id>| p.and_then(|p| self.tree.programs.get(p)).map_or(0, |p| p.parameters.len());
-        let spec = Block {
-            program: None,
-            inverse: None,
-            end: 0,
-            program_parameters: parameters(block.program),
-            inverse_parameters: parameters(block.inverse),
-            section: kind != Kind::Helper,
-            call,
-        };
+        let spec = Block { program: None, inverse: None, end: 0, call };
         self.emitter.code.blocks.push(spec);
         let at = index(self.emitter.code.blocks.len() - 1);
         self.emitter.push(Op::Block(at));
@@ -490,88 +411,6 @@ impl<'s> Compiler<'s> {
             let context = self.inner_context(&block.call, &path, kind, program);
             self.begin_program(program, context);
         }
-        Ok(())
-    }
-
-    /// The schema path of a block's context, and of its block parameters.
-    fn inner_context(
-        &mut self,
-        call: &Invocation,
-        path: &Path,
-        kind: Kind,
-        program: Id,
-    ) -> (Option<String>, bool) {
-        let names = self.tree.programs.get(program).map_or(Vec::new(), |p| p.parameters.clone());
-        let helper = path.parts.first().map_or("", |p| p);
-        let subject = match (kind, call.params.first()) {
-            (Kind::Helper, Some(Expr::Path(param))) => {
-                let parameter = param.parts.first().is_some_and(|f| self.block_parameter(f).is_some());
-                self.path_read(param, parameter && param.depth == 0 && !param.is_scoped())
-            }
-            (Kind::Helper, _) => None,
-            _ => self.path_read(path, false),
-        };
-        let context = match (kind, helper) {
-            (Kind::Helper, "each") => (subject.map(|s| s + "[]"), true),
-            (Kind::Helper, "with") => (subject, true),
-            (Kind::Helper, _) => self.around(),
-            _ => (subject.map(|s| s + "[]"), true),
-        };
-        for (at, name) in names.iter().enumerate() {
-            let path = if at == 0 && matches!(helper, "each" | "with") { context.0.clone() } else { None };
-            self.reads.alias(name, path);
-        }
-        context
-    }
-
-    fn partial(&mut self, call: &Invocation, indent: &str, block: Option<Id>) -> Result<(), Error> {
-        let options = &self.options.handlebars;
-        let (explicit, prevent_indent) = (options.explicit_partial_context, options.prevent_indent);
-        let node = self.emitter.node(call.at, call.at, 0);
-        if call.params.len() > 1 {
-            let message = format!("Unsupported number of partial arguments: {}", call.params.len());
-            return Err(Error::at(ErrorKind::Syntax, self.name, self.emitter.source, call.at, message));
-        }
-        if prevent_indent && !indent.is_empty() {
-            self.emitter.text(indent);
-        }
-        let dynamic = matches!(call.name, Expr::Call(_));
-        if let Expr::Call(name) = &call.name {
-            self.value(name, true)?;
-        }
-        for param in &call.params {
-            self.param(param)?;
-        }
-        let mut hash = Vec::new();
-        for (key, value) in &call.hash {
-            self.param(value)?;
-            hash.push(self.emitter.shared(key));
-        }
-        let spec = PartialCall {
-            name: Arc::from(original(&call.name)),
-            dynamic,
-            context: !call.params.is_empty(),
-            hash,
-            indent: Arc::from(if prevent_indent { "" } else { indent }),
-            block: None,
-            inlines: Vec::new(),
-            explicit,
-        };
-        self.emitter.code.partial_calls.push(spec);
-        let at = index(self.emitter.code.partial_calls.len() - 1);
-        let Some(program) = block else {
-            self.emitter.push(Op::Partial(at));
-            self.emitter.close(node, false);
-            return Ok(());
-        };
-        let jump = self.emitter.push(Op::Jump(0));
-        let start = self.emitter.here();
-        if let Some(spec) = self.emitter.code.partial_calls.get_mut(at as usize) {
-            spec.block = Some(start);
-        }
-        self.tasks.push(Task::EndPartial { call: at, program, jump, node });
-        let (path, _) = self.around();
-        self.begin_program(program, (path, true));
         Ok(())
     }
 }

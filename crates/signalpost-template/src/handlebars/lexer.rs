@@ -127,9 +127,12 @@ fn closing(rest: &str) -> Option<(Token, usize)> {
 /// A quoted string, in which a backslash only escapes the quote.
 fn quoted(rest: &str, quote: char) -> (Token, usize) {
     let mut text = String::new();
+    // Where nothing else closes the string, its last escaped quote does.
+    let mut fallback = None;
     let mut chars = rest.char_indices().skip(1).peekable();
     while let Some((at, c)) = chars.next() {
         if c == '\\' && chars.peek().is_some_and(|(_, next)| *next == quote) {
+            fallback = Some((text.len(), at + 2));
             text.push(quote);
             chars.next();
         } else if c == quote {
@@ -138,7 +141,14 @@ fn quoted(rest: &str, quote: char) -> (Token, usize) {
             text.push(c);
         }
     }
-    (Token::Invalid(quote), 1)
+    match fallback {
+        Some((length, end)) => {
+            text.truncate(length);
+            text.push('\\');
+            (Token::Text(text), end)
+        }
+        None => (Token::Invalid(quote), 1),
+    }
 }
 
 /// A name in brackets, in which a backslash escapes `]` and itself.

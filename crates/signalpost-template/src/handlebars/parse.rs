@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::ast::{Block, Content, Expr, Id, Invocation, Node, Path, Program, Strip, Tree};
-use super::lexer::{Token, token};
+use super::ast::{Block, Content, Expr, Id, Invocation, Node, Program, Strip, Tree};
+use super::expression::{Ending, Head};
 use crate::error::{Error, ErrorKind, Limit};
 use crate::template::CompileOptions;
 use crate::value::format;
@@ -36,29 +36,14 @@ struct Open {
     chain: bool,
 }
 
-struct Parser<'s> {
+pub(crate) struct Parser<'s> {
     name: &'s str,
-    source: &'s str,
-    options: &'s CompileOptions,
-    at: usize,
+    pub(crate) source: &'s str,
+    pub(crate) options: &'s CompileOptions,
+    pub(crate) at: usize,
     tree: Tree,
     open: Vec<Open>,
     root: Vec<Id>,
-}
-
-/// What a tag holds.
-struct Head {
-    call: Invocation,
-    parameters: Vec<Arc<str>>,
-    strip_close: bool,
-}
-
-/// How a tag must end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Plain,
-    Unescaped,
-    Raw,
 }
 
 /// Parses a template.
@@ -72,8 +57,12 @@ pub(crate) fn parse(name: &str, source: &str, options: &CompileOptions) -> Resul
 }
 
 impl<'s> Parser<'s> {
-    fn error(&self, at: usize, message: impl Into<String>) -> Error {
+    pub(crate) fn error(&self, at: usize, message: impl Into<String>) -> Error {
         Error::at(ErrorKind::Syntax, self.name, self.source, at, message.into())
+    }
+
+    pub(crate) fn too_deep(&self, at: usize, message: String) -> Error {
+        Error::at(ErrorKind::Budget(Limit::Nesting), self.name, self.source, at, message)
     }
 
     fn rest(&self) -> &'s str {
@@ -180,8 +169,12 @@ impl<'s> Parser<'s> {
             Opener::Chain => self.chain(start, strip_open),
             Opener::Decorator => Err(self.error(start, "Decorators other than `inline` do not exist")),
             Opener::Mustache { escaped, unescaped } => {
-                let head =
-                    self.head(start, if unescaped { Ending::Unescaped } else { Ending::Plain }, false)?;
+                let head = self.head(
+                    start,
+                    if unescaped { Ending::Unescaped } else { Ending::Plain },
+                    false,
+                    false,
+                )?;
                 let strip = Strip { open: strip_open, close: head.strip_close };
                 self.push(Node::Mustache { call: head.call, escaped, strip });
                 Ok(())
@@ -222,7 +215,7 @@ impl<'s> Parser<'s> {
     /// `{{{{name}}}} … {{{{/name}}}}`: what is between is text.
     fn raw_block(&mut self, start: usize) -> Result<(), Error> {
         self.at = start + 4;
-        let head = self.head(start, Ending::Raw, false)?;
+        let head = self.head(start, Ending::Raw, false, false)?;
         let mut depth = 1usize;
         let from = self.at;
         let mut search = from;
@@ -283,14 +276,14 @@ impl<'s> Parser<'s> {
     }
 
     fn partial(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
-        let head = self.head(start, Ending::Plain, true)?;
+        let head = self.head(start, Ending::Plain, true, false)?;
         let strip = Strip { open: strip_open, close: head.strip_close };
         self.push(Node::Partial { call: head.call, indent: String::new(), strip });
         Ok(())
     }
 
     fn open_block(&mut self, start: usize, kind: Kind, strip_open: bool) -> Result<(), Error> {
-        let head = self.head(start, Ending::Plain, kind == Kind::Partial)?;
+        let head = self.head(start, Ending::Plain, kind == Kind::Partial, kind != Kind::Partial)?;
         if kind == Kind::Inline && original(&head.call.name) != "inline" {
             return Err(self.error(start, "Decorators other than `inline` do not exist"));
         }
@@ -351,14 +344,14 @@ impl<'s> Parser<'s> {
     }
 
     fn chain(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
-        let head = self.head(start, Ending::Plain, false)?;
+        let head = self.head(start, Ending::Plain, false, true)?;
         let strip = Strip { open: strip_open, close: head.strip_close };
         self.begin_inverse(start, strip, true)?;
         self.push_open(start, Kind::Chained, head, strip)
     }
 
     fn end_block(&mut self, start: usize, strip_open: bool) -> Result<(), Error> {
-        let head = self.head(start, Ending::Plain, true)?;
+        let head = self.head(start, Ending::Plain, true, false)?;
         if !head.call.params.is_empty() || !head.call.hash.is_empty() {
             return Err(self.error(start, "A closing tag takes only a name"));
         }
@@ -425,187 +418,6 @@ impl<'s> Parser<'s> {
             Kind::Inline => Node::Inline(block),
             _ => Node::Block(block),
         });
-    }
-
-    /// Reads name, parameters, hash and block parameters up to the end of the tag.
-    fn head(&mut self, start: usize, ending: Ending, partial: bool) -> Result<Head, Error> {
-        let name = self.name_expr(partial)?;
-        let mut call = Invocation { name, params: Vec::new(), hash: Vec::new(), at: start };
-        let mut parameters = Vec::new();
-        self.arguments(&mut call, 0)?;
-        if let (Token::OpenParameters, _, end) = token(self.source, self.at) {
-            self.at = end;
-            parameters = self.block_parameters()?;
-        }
-        let (found, at, end) = token(self.source, self.at);
-        self.at = end;
-        let strip_close = match (found, ending) {
-            (Token::Close { strip }, Ending::Plain)
-            | (Token::CloseUnescaped { strip }, Ending::Unescaped) => strip,
-            (Token::CloseRaw, Ending::Raw) => false,
-            (found, _) => {
-                let expected = match ending {
-                    Ending::Plain => "}}",
-                    Ending::Unescaped => "}}}",
-                    Ending::Raw => "}}}}",
-                };
-                let shown =
-                    self.source.get(at..end).filter(|t| !t.is_empty()).unwrap_or("the end").to_owned();
-                let message = match found {
-                    Token::End => "The tag is never closed".to_owned(),
-                    _ => format!("`{shown}` is not expected here"),
-                };
-                return Err(self
-                    .error(at.min(self.source.len()), message)
-                    .with_hint(Some(format!("expected `{expected}`"))));
-            }
-        };
-        Ok(Head { call, parameters, strip_close })
-    }
-
-    fn block_parameters(&mut self) -> Result<Vec<Arc<str>>, Error> {
-        let mut names = Vec::new();
-        loop {
-            let (found, at, end) = token(self.source, self.at);
-            self.at = end;
-            match found {
-                Token::Id { text, .. } => names.push(Arc::from(text)),
-                Token::CloseParameters if !names.is_empty() => return Ok(names),
-                _ => return Err(self.error(at, "Block parameters are names between bars, as |item index|")),
-            }
-        }
-    }
-
-    /// Parameters, then hash arguments.
-    fn arguments(&mut self, call: &mut Invocation, depth: usize) -> Result<(), Error> {
-        loop {
-            let (found, at, end) = token(self.source, self.at);
-            match found {
-                Token::Id { text, .. } if matches!(token(self.source, end), (Token::Equals, _, _)) => {
-                    let (_, _, after) = token(self.source, end);
-                    self.at = after;
-                    let value = self.param(depth)?;
-                    call.hash.push((Arc::from(text), value));
-                }
-                Token::Id { .. }
-                | Token::Text(_)
-                | Token::Data
-                | Token::Bool(_)
-                | Token::Undefined
-                | Token::Null
-                | Token::Number(_)
-                | Token::OpenSexpr => {
-                    if !call.hash.is_empty() {
-                        return Err(self.error(at, "Parameters come before hash arguments"));
-                    }
-                    let value = self.param(depth)?;
-                    call.params.push(value);
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    fn param(&mut self, depth: usize) -> Result<Expr, Error> {
-        let (found, at, end) = token(self.source, self.at);
-        if found != Token::OpenSexpr {
-            return self.simple_expr();
-        }
-        if depth >= self.options.limits.nesting.min(100) {
-            let message = "Nesting too deep: expressions within expressions";
-            return Err(Error::at(
-                ErrorKind::Budget(Limit::Nesting),
-                self.name,
-                self.source,
-                at,
-                message.to_owned(),
-            ));
-        }
-        self.at = end;
-        let name = self.simple_expr()?;
-        let mut call = Invocation { name, params: Vec::new(), hash: Vec::new(), at };
-        self.arguments(&mut call, depth + 1)?;
-        let (found, at, end) = token(self.source, self.at);
-        if found != Token::CloseSexpr {
-            return Err(self
-                .error(at, "The expression is never closed")
-                .with_hint(Some("expected `)`".to_owned())));
-        }
-        self.at = end;
-        Ok(Expr::Call(Box::new(call)))
-    }
-
-    /// The name of a tag; a partial's may be computed.
-    fn name_expr(&mut self, partial: bool) -> Result<Expr, Error> {
-        match token(self.source, self.at) {
-            (Token::OpenSexpr, ..) if partial => self.param(0),
-            _ => self.simple_expr(),
-        }
-    }
-
-    /// A path or a literal.
-    fn simple_expr(&mut self) -> Result<Expr, Error> {
-        let (found, at, end) = token(self.source, self.at);
-        self.at = end;
-        Ok(match found {
-            Token::Text(text) => Expr::Text(Arc::from(text)),
-            Token::Number(number) => Expr::Number(number),
-            Token::Bool(truth) => Expr::Bool(truth),
-            Token::Undefined => Expr::Undefined,
-            Token::Null => Expr::Null,
-            Token::Data => {
-                let (first, first_at, end) = token(self.source, self.at);
-                self.at = end;
-                match first {
-                    Token::Id { text, literal } => Expr::Path(self.path(true, text, literal, at)?),
-                    _ => return Err(self.error(first_at, "A name must follow `@`")),
-                }
-            }
-            Token::Id { text, literal } => Expr::Path(self.path(false, text, literal, at)?),
-            _ => {
-                let shown = self.source.get(at..end).filter(|t| !t.is_empty()).unwrap_or("the end");
-                return Err(self.error(at.min(self.source.len()), format!("`{shown}` is not an expression")));
-            }
-        })
-    }
-
-    fn path(&mut self, data: bool, first: String, literal: bool, at: usize) -> Result<Path, Error> {
-        let mut path = Path {
-            data,
-            depth: 0,
-            parts: Vec::new(),
-            original: if data { "@".to_owned() } else { String::new() },
-            at,
-        };
-        self.part(&mut path, &first, literal)?;
-        loop {
-            let (found, _, end) = token(self.source, self.at);
-            let Token::Separator(separator) = found else {
-                return Ok(path);
-            };
-            let (next, at, end) = token(self.source, end);
-            let Token::Id { text, literal } = next else {
-                return Err(
-                    self.error(at.min(self.source.len()), "A name must follow the separator of a path")
-                );
-            };
-            self.at = end;
-            path.original.push(separator);
-            self.part(&mut path, &text, literal)?;
-        }
-    }
-
-    fn part(&self, path: &mut Path, part: &str, literal: bool) -> Result<(), Error> {
-        path.original.push_str(part);
-        if !literal && matches!(part, ".." | "." | "this") {
-            if !path.parts.is_empty() {
-                return Err(self.error(path.at, format!("Invalid path: {}", path.original)));
-            }
-            path.depth += usize::from(part == "..");
-        } else {
-            path.parts.push(Arc::from(part));
-        }
-        Ok(())
     }
 }
 

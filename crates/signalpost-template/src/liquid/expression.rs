@@ -83,14 +83,13 @@ pub(crate) struct Parser<'s> {
     tokens: Vec<Token<'s>>,
     at: usize,
     roots: Roots,
-    markup: &'s str,
 }
 
 const END: Token<'static> = Token { kind: Kind::End, text: "", at: 0 };
 
 impl<'s> Parser<'s> {
     pub(crate) fn new(markup: &'s str, roots: Roots) -> Result<Self, Complaint> {
-        Ok(Parser { tokens: tokens(markup)?, at: 0, roots, markup })
+        Ok(Parser { tokens: tokens(markup)?, at: 0, roots })
     }
 
     fn token(&self, ahead: usize) -> Token<'s> {
@@ -149,15 +148,6 @@ impl<'s> Parser<'s> {
 
     pub(crate) fn text_since(&self, from: usize) -> String {
         self.tokens.get(from..self.at).unwrap_or(&[]).iter().map(|t| t.text).collect()
-    }
-
-    /// The byte where the next token starts.
-    pub(crate) fn offset(&self) -> usize {
-        self.token(0).at
-    }
-
-    pub(crate) fn markup(&self) -> &'s str {
-        self.markup
     }
 
     pub(crate) fn expression(&mut self) -> Result<Expr, Complaint> {
@@ -342,7 +332,8 @@ fn lax_number(markup: &str) -> Option<Expr> {
 fn lax_path(markup: &str, depth: usize) -> Result<Expr, Fault> {
     let mut parts = scan_parts(markup).into_iter();
     let root = match parts.next() {
-        None => return Ok(Expr::Nil),
+        // Nothing to look up: not nil itself, but a look-up that finds nothing.
+        None => return Ok(Expr::Path(Box::new(Expr::Nil), Vec::new())),
         Some(first) => match bracketed(first) {
             Some(inner) => lax_within(inner, depth - 1)?,
             None => Expr::Name(Arc::from(first)),

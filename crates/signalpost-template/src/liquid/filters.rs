@@ -70,6 +70,7 @@ filters! {
     ("map", 1, 1, arrays::map, "One property of each item."),
     ("minus", 1, 1, math::minus, "Subtracts."),
     ("modulo", 1, 1, math::modulo, "The remainder of a division."),
+    ("money", 1, 1, math::money, "An amount in a currency, as the locale writes it: money: 'EUR'."),
     ("newline_to_br", 0, 0, texts::newline_to_br, "Puts <br /> before line ends."),
     ("plus", 1, 1, math::plus, "Adds."),
     ("prepend", 1, 1, strings::prepend, "Adds text at the start."),

@@ -109,7 +109,7 @@ fn unexpected(markup: &str, at: usize) -> Complaint {
 }
 
 /// The kind and length of the token at `at`.
-fn one(markup: &str, at: usize, after_dot: bool) -> Option<(Kind, usize)> {
+pub(crate) fn one(markup: &str, at: usize, after_dot: bool) -> Option<(Kind, usize)> {
     let rest = markup.as_bytes().get(at..)?;
     let (first, second) = (*rest.first()?, rest.get(1).copied().unwrap_or(0));
     match first {

@@ -2,8 +2,6 @@
 //!
 //! In: markup of `{{ }}`, `echo`, `assign`. Out: operations that leave one value on the stack.
 
-use std::sync::Arc;
-
 use super::compiler::{Compiler, Mode};
 use super::expression::{Expr, Parser, Roots, Step, lax, range_end};
 use super::filters;
@@ -127,7 +125,7 @@ impl Compiler<'_> {
     fn emit_filter(&mut self, filter: FilterExpr, at: usize) -> Result<(), Error> {
         let builtin =
             filters::find(&filter.name).filter(|_| filter.name != "raw" || self.options.auto_escape);
-        let known = builtin.is_some() || self.options.known_filters.iter().any(|k| *k == filter.name);
+        let known = builtin.is_some() || self.options.known_filters.contains(&filter.name);
         if !known && self.options.refuse_unknown {
             return Err(self.unknown_filter(&filter.name, at));
         }
@@ -246,6 +244,8 @@ impl Compiler<'_> {
         let mut text = self.reads.root(root)?;
         for step in steps {
             match step {
+                Step::Dot(key) if matches!(&**key, "first" | "last") => text.push_str("[]"),
+                Step::Dot(key) if &**key == "size" => return None,
                 Step::Dot(key) | Step::Bracket(Expr::Text(key)) => names::append(&mut text, key),
                 Step::Bracket(_) => text.push_str("[]"),
             }
@@ -258,9 +258,4 @@ impl Mode {
     pub(crate) fn roots(self) -> Roots {
         if self == Mode::Strict2 { Roots::NoBare } else { Roots::Any }
     }
-}
-
-/// Text of a name for messages and keys.
-pub(crate) fn text(name: &str) -> Arc<str> {
-    Arc::from(name)
 }

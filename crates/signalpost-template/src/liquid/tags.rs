@@ -284,8 +284,7 @@ fn lax_cycle(markup: &str) -> Result<(Option<Expr>, Vec<Expr>), Complaint> {
         return Ok((Some(name), lax_values(rest).map_err(fail)?));
     }
     // The name may also be the part of the fragment before its last colon: `name:'a'`.
-    let fragment = scan::cut(markup, (0, end));
-    if let Some(inner) = fragment.rfind(':').filter(|i| *i > 0) {
+    if let Some(inner) = last_colon(scan::cut(markup, (0, end))) {
         let rest = markup.get(scan::skip_spaces(markup, inner + 1)..).unwrap_or("");
         let name = lax(scan::cut(markup, (0, inner))).map_err(fail)?;
         return Ok((Some(name), lax_values(rest).map_err(fail)?));
@@ -293,11 +292,32 @@ fn lax_cycle(markup: &str) -> Result<(Option<Expr>, Vec<Expr>), Complaint> {
     Ok((None, lax_values(markup).map_err(fail)?))
 }
 
+/// The last colon of a fragment outside quotes, unless it is the first character.
+fn last_colon(fragment: &str) -> Option<usize> {
+    let mut at = 0;
+    let mut found = None;
+    while at < fragment.len() {
+        if let Some(end) = scan::quoted_end(fragment, at) {
+            at = end;
+            continue;
+        }
+        if at > 0 && fragment.as_bytes().get(at) == Some(&b':') {
+            found = Some(at);
+        }
+        at += 1;
+    }
+    found
+}
+
 fn lax_values(markup: &str) -> Result<Vec<Expr>, Fault> {
     let mut values = Vec::new();
     for part in markup.split(',') {
         if let Some(range) = scan::find_fragment(part, 0) {
-            values.push(lax(scan::cut(part, range))?);
+            let value = lax(scan::cut(part, range))?;
+            if value != Expr::Nil {
+                // The reference drops a literal nil here.
+                values.push(value);
+            }
         }
     }
     Ok(values)

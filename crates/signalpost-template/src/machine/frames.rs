@@ -44,7 +44,7 @@ pub(crate) enum Frame<'a> {
     /// The end of code that a helper asked to run.
     Stop,
     Section(Box<super::sections::Section<'a>>),
-    Mustache(Box<super::sections::PartialFrame<'a>>),
+    Mustache(Box<super::mustache_partials::PartialFrame<'a>>),
 }
 
 /// Where a partial returns to, and what it runs over.

@@ -98,7 +98,11 @@ impl<'a> Machine<'a> {
     pub(crate) fn first_of(&self, value: &Value<'a>) -> Option<Value<'a>> {
         match value {
             Value::List(_) | Value::Array(_) | Value::Range(..) => Some(value.item(0).unwrap_or(Value::Nil)),
-            Value::Map(_) | Value::Object(_) | Value::Lazy(_) => {
+            Value::Map(map) => {
+                let (key, item) = map.iter().next()?;
+                Some(Value::Array(Rc::new(vec![Value::Str(key), Value::from(item)])))
+            }
+            Value::Object(_) | Value::Lazy(_) => {
                 let (key, item) = value.entries().into_iter().next()?;
                 Some(Value::Array(Rc::new(vec![Value::Text(key), item])))
             }

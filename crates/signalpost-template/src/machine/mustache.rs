@@ -23,9 +23,31 @@ pub(crate) struct Depth<'a> {
 #[derive(Debug)]
 pub(crate) struct Data<'a> {
     pub(crate) entries: Vec<(Arc<str>, Value<'a>)>,
+    /// The frame is that of an item of `each`.
+    pub(crate) item: Option<Item<'a>>,
     /// The frame is that of a partial block; `None` takes the block around away.
     pub(crate) partial_block: Option<Option<Rc<Closure<'a>>>>,
     pub(crate) parent: Option<Rc<Data<'a>>>,
+}
+
+/// What `@key`, `@index`, `@first` and `@last` mean for an item of `each`.
+#[derive(Debug)]
+pub(crate) struct Item<'a> {
+    pub(crate) key: Value<'a>,
+    pub(crate) index: usize,
+    pub(crate) last: bool,
+}
+
+impl<'a> Item<'a> {
+    fn datum(&self, name: &str) -> Option<Value<'a>> {
+        Some(match name {
+            "key" => self.key.clone(),
+            "index" => Value::Int(i64::try_from(self.index).unwrap_or(i64::MAX)),
+            "first" => Value::Bool(self.index == 0),
+            "last" => Value::Bool(self.last),
+            _ => return None,
+        })
+    }
 }
 
 /// The block parameters of the programs around, innermost first.
@@ -78,7 +100,15 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn with_data(mut self, entries: Vec<(Arc<str>, Value<'a>)>) -> Scope<'a> {
-        self.data = Some(Rc::new(Data { entries, partial_block: None, parent: self.data.take() }));
+        self.data =
+            Some(Rc::new(Data { entries, item: None, partial_block: None, parent: self.data.take() }));
+        self
+    }
+
+    pub(crate) fn with_item(mut self, item: Item<'a>) -> Scope<'a> {
+        let parent = self.data.take();
+        self.data =
+            Some(Rc::new(Data { entries: Vec::new(), item: Some(item), partial_block: None, parent }));
         self
     }
 
@@ -88,10 +118,30 @@ impl<'a> Scope<'a> {
     }
 
     pub(crate) fn datum(&self, name: &str) -> Option<Value<'a>> {
+        self.datum_above(name, 0)
+    }
+
+    /// True where there are so many data frames around the current one.
+    fn has_frame(&self, depth: usize) -> bool {
         let mut frame = self.data.as_ref();
+        for _ in 0..depth {
+            frame = frame.and_then(|f| f.parent.as_ref());
+        }
+        frame.is_some()
+    }
+
+    /// `@../name`: looked up from so many frames up on.
+    fn datum_above(&self, name: &str, depth: usize) -> Option<Value<'a>> {
+        let mut frame = self.data.as_ref();
+        for _ in 0..depth {
+            frame = frame.and_then(|f| f.parent.as_ref());
+        }
         while let Some(data) = frame {
             if let Some((_, value)) = data.entries.iter().find(|(n, _)| &**n == name) {
                 return Some(value.clone());
+            }
+            if let Some(found) = data.item.as_ref().and_then(|item| item.datum(name)) {
+                return Some(found);
             }
             if let (Some(block), "partial-block") = (&data.partial_block, name) {
                 return block.as_ref().map(|_| Value::Bool(true));
@@ -184,8 +234,9 @@ impl<'a> Machine<'a> {
             }
             None if find.data => {
                 let first = parts.next().map_or("", |p| p);
-                let found = self.scope.datum(first);
-                if found.is_none() && find.strict {
+                let found = self.scope.datum_above(first, find.depth);
+                let above = find.assume && !self.scope.has_frame(find.depth);
+                if (found.is_none() && find.strict) || above {
                     return Err(not_defined(first, "[object Object]"));
                 }
                 found.unwrap_or(Value::Missing)
@@ -212,7 +263,8 @@ impl<'a> Machine<'a> {
                 return Ok(value);
             }
             let found = js_property(&value, part);
-            if found.is_none() && last && find.strict {
+            let object = value.is_array() || value.is_object();
+            if last && find.strict && (found.is_none() || !object) {
                 let mut shown = String::new();
                 format::js_display(&value, &mut shown, 200);
                 return Err(not_defined(part, &shown));
@@ -245,7 +297,10 @@ impl<'a> Machine<'a> {
     fn in_contexts_around(&self, name: &str) -> Option<Value<'a>> {
         let mut level = self.scope.depths.as_ref();
         while let Some(depth) = level {
-            if let Some(found) = js_property(&depth.value, name).filter(|v| !v.is_nil()) {
+            let value = &depth.value;
+            // A context of 0, "" or false stands for all its properties, as in the original.
+            let found = if js_truthy(value) { js_property(value, name) } else { Some(value.clone()) };
+            if let Some(found) = found.filter(|v| !v.is_nil()) {
                 return Some(found);
             }
             level = depth.parent.as_ref();
@@ -364,6 +419,9 @@ impl<'a> Machine<'a> {
         if self.options.helpers.contains_key("helperMissing") {
             return self.helper("helperMissing", &call.name, params, hash, program, inverse);
         }
+        if params.is_empty() {
+            return Ok(Value::Missing);
+        }
         Err(Fault::new(FaultKind::Helper, format!("Missing helper: \"{}\"", call.name)))
     }
 
@@ -413,9 +471,10 @@ impl<'a> Machine<'a> {
                 self.log(line.join(" "));
                 Ok(Value::Missing)
             }
-            ("each", [_, ..]) => Ok(Value::Missing),
+            ("each", [_]) | ("if" | "unless" | "with", [_]) => {
+                Err(Fault::argument(format!("`{name}` needs a block: {{{{#{name}}}}} … {{{{/{name}}}}}")))
+            }
             ("each", _) => Err(Fault::argument("Must pass iterator to #each")),
-            (_, [_]) => Ok(Value::Missing),
             _ => Err(Fault::argument(format!("#{name} requires exactly one argument"))),
         }
     }

@@ -18,7 +18,7 @@ impl<'a> Machine<'a> {
             Some(Ok(template)) => Ok((*template).clone()),
             Some(Err(error)) => {
                 let mut fault = Fault::new(FaultKind::Syntax, error.message.clone());
-                fault.placed = Some(Box::new(error));
+                fault.placed = Some(error);
                 Err(fault)
             }
             None => {

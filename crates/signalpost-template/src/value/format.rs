@@ -70,12 +70,59 @@ pub(crate) fn integer(number: i64, out: &mut String) {
     out.push_str(digits.get(at..).and_then(|d| std::str::from_utf8(d).ok()).unwrap_or(""));
 }
 
+/// Text on the stack, long enough for the digits of a float.
+#[derive(Default)]
+struct Digits {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Digits {
+    fn as_str(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("0")
+    }
+}
+
+impl std::fmt::Write for Digits {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        let room = self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
 /// The shortest decimal digits of a finite positive float and its decimal exponent: `0.DIGITS * 10^exponent`.
-fn shortest(number: f64) -> (String, i32) {
-    let text = format!("{number:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    (digits, exponent.parse::<i32>().unwrap_or(0) + 1)
+fn shortest(number: f64) -> (Digits, i32) {
+    let mut text = Digits::default();
+    drop_result(write!(text, "{number:e}"));
+    let (mantissa, exponent) = text.as_str().split_once('e').unwrap_or(("0", "0"));
+    let mut digits = Digits::default();
+    for part in mantissa.split('.') {
+        drop_result(digits.write_str(part));
+    }
+    let point = exponent.parse::<i32>().unwrap_or(0) + 1;
+    (digits, point)
+}
+
+/// A float as `mantissa / 10^scale` by its shortest digits, where both are small.
+pub(crate) fn fixed_digits(number: f64) -> Option<(i64, u32)> {
+    if !number.is_finite() || number == 0.0 {
+        return (number == 0.0).then_some((0, 1));
+    }
+    let (digits, point) = shortest(number.abs());
+    let digits = digits.as_str();
+    let scale = i32::try_from(digits.len()).ok()? - point;
+    if !(-6..=18).contains(&scale) || digits.len() > 17 {
+        return None;
+    }
+    let mantissa: i64 = digits.parse().ok()?;
+    let signed = if number < 0.0 { -mantissa } else { mantissa };
+    // A whole float stays a decimal: the scale must not be zero.
+    let more = u32::try_from(1 - scale.min(1)).ok()?;
+    let mantissa = signed.checked_mul(10_i64.checked_pow(more)?)?;
+    Some((mantissa, u32::try_from(scale.max(1)).ok()?))
 }
 
 /// Appends a float as Ruby's `Float#to_s` does.
@@ -94,10 +141,11 @@ pub(crate) fn float(number: f64, out: &mut String) {
         return out.push_str("0.0");
     }
     let (digits, point) = shortest(number);
+    let digits = digits.as_str();
     let whole = point >= i32::try_from(digits.len()).unwrap_or(i32::MAX);
     // Ruby writes sixteen places before the point only where digits follow it.
     if (-3..=15).contains(&point) || (point == 16 && !whole) {
-        fixed(&digits, point, out);
+        fixed(digits, point, out);
         if whole {
             out.push_str(".0");
         }
@@ -149,8 +197,9 @@ pub(crate) fn js_float(number: f64, out: &mut String) {
         return out.push_str("Infinity");
     }
     let (digits, point) = shortest(number);
+    let digits = digits.as_str();
     if (-5..=21).contains(&point) {
-        return fixed(&digits, point, out);
+        return fixed(digits, point, out);
     }
     let (head, tail) = digits.split_at(1);
     out.push_str(head);

@@ -6,9 +6,10 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use num_bigint::{BigInt, Sign};
+use num_bigint::BigInt;
 use num_traits::{FromPrimitive, Signed, ToPrimitive, Zero};
 
+use super::decimal::{Decimal, floor_div, ten_to};
 use super::{Value, format};
 use crate::error::{Fault, FaultKind};
 
@@ -22,94 +23,11 @@ const DIVISION_DIGITS: u32 = 32;
 pub(crate) enum Number {
     Small(i64),
     Whole(BigInt),
+    /// `mantissa / 10^scale`, where the mantissa is small: most prices.
+    Fixed(i64, u32),
     Decimal(Decimal),
-    /// Not a number, or infinite: a float that has no decimal form.
+    /// A float that has no decimal form: infinite, not a number, or zero with a minus.
     Strange(f64),
-}
-
-/// `mantissa / 10^scale`.
-#[derive(Clone, Debug)]
-pub(crate) struct Decimal {
-    mantissa: BigInt,
-    scale: u32,
-}
-
-fn ten_to(power: u32) -> BigInt {
-    BigInt::from(10).pow(power)
-}
-
-impl Decimal {
-    /// Reads decimal text with an optional exponent, as floats print.
-    fn parse(text: &str) -> Option<Decimal> {
-        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((m, e)) => (m, e.parse::<i32>().ok()?),
-            None => (text, 0),
-        };
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits: BigInt = format!("{whole}{fraction}").parse().ok()?;
-        let scale = i32::try_from(fraction.len()).ok()? - exponent;
-        Some(match u32::try_from(scale) {
-            Ok(scale) => Decimal { mantissa: digits, scale },
-            Err(_) => Decimal { mantissa: digits * ten_to(scale.unsigned_abs().min(400)), scale: 0 },
-        })
-    }
-
-    fn from_whole(whole: BigInt) -> Decimal {
-        Decimal { mantissa: whole, scale: 0 }
-    }
-
-    fn to_float(&self) -> f64 {
-        if let (Some(m), true) = (self.mantissa.to_i64(), self.scale <= 22) {
-            // Both are exact as floats below 2^53, so one division rounds once.
-            if m.unsigned_abs() < 1 << 53
-                && let Some(m) = m.to_f64()
-            {
-                return m / 10_f64.powi(i32::try_from(self.scale).unwrap_or(0));
-            }
-        }
-        format!("{}e-{}", self.mantissa, self.scale).parse().unwrap_or(0.0)
-    }
-
-    /// Both mantissas at the larger of the two scales.
-    fn aligned(&self, other: &Decimal) -> (BigInt, BigInt, u32) {
-        let scale = self.scale.max(other.scale);
-        (&self.mantissa * ten_to(scale - self.scale), &other.mantissa * ten_to(scale - other.scale), scale)
-    }
-
-    /// The quotient rounded down to a whole number.
-    fn floor(&self) -> BigInt {
-        floor_div(&self.mantissa, &ten_to(self.scale)).0
-    }
-
-    fn ceil(&self) -> BigInt {
-        -floor_div(&-&self.mantissa, &ten_to(self.scale)).0
-    }
-
-    /// Rounds half away from zero to `digits` places after the point (before it where negative).
-    fn round(&self, digits: i32) -> Decimal {
-        let drop = i64::from(self.scale) - i64::from(digits);
-        if drop <= 0 {
-            return self.clone();
-        }
-        let divisor = ten_to(u32::try_from(drop.min(1000)).unwrap_or(0));
-        let half = &divisor / 2;
-        let magnitude: BigInt = (self.mantissa.abs() + half) / &divisor;
-        let signed = if self.mantissa.is_negative() { -magnitude } else { magnitude };
-        match u32::try_from(digits) {
-            Ok(scale) => Decimal { mantissa: signed, scale },
-            Err(_) => Decimal::from_whole(signed * ten_to(digits.unsigned_abs().min(1000))),
-        }
-    }
-}
-
-/// Quotient rounded down and the remainder with the divisor's sign.
-fn floor_div(a: &BigInt, b: &BigInt) -> (BigInt, BigInt) {
-    let (q, r) = (a / b, a % b);
-    if !r.is_zero() && (r.sign() == Sign::Minus) != (b.sign() == Sign::Minus) {
-        (q - 1, r + b)
-    } else {
-        (q, r)
-    }
 }
 
 /// Reads a value as a number: floats and decimal text as decimals, other text by its leading digits, the rest as 0.
@@ -117,14 +35,29 @@ pub(crate) fn number(value: &Value<'_>) -> Number {
     match value {
         Value::Int(i) => Number::Small(*i),
         Value::Big(b) => Number::Whole(b.as_ref().clone()),
-        Value::Float(f) => {
-            let mut text = String::new();
-            format::float(*f, &mut text);
-            Decimal::parse(&text).map_or(Number::Strange(*f), Number::Decimal)
-        }
+        Value::Float(f) if *f == 0.0 && f.is_sign_negative() => Number::Strange(-0.0),
+        Value::Float(f) => float_number(*f),
         Value::Str(_) | Value::Text(_) | Value::Safe(_) => text_number(value.as_str().unwrap_or("")),
         _ => Number::Small(0),
     }
+}
+
+/// A float by its shortest decimal digits.
+fn float_number(f: f64) -> Number {
+    if let Some((mantissa, scale)) = format::fixed_digits(f) {
+        return Number::Fixed(mantissa, scale);
+    }
+    let mut text = String::new();
+    format::float(f, &mut text);
+    Decimal::parse(&text).map_or(Number::Strange(f), Number::Decimal)
+}
+
+/// A fixed number as a float: exact in one division, as both sides are exact floats.
+fn fixed_float(mantissa: i64, scale: u32) -> Option<f64> {
+    if mantissa.unsigned_abs() >= 1 << 53 || scale > 22 {
+        return None;
+    }
+    Some(mantissa.to_f64()? / 10_f64.powi(i32::try_from(scale).ok()?))
 }
 
 fn text_number(text: &str) -> Number {
@@ -137,7 +70,8 @@ fn text_number(text: &str) -> Number {
         && stripped.len() < 1000
         && let Some(decimal) = Decimal::parse(stripped)
     {
-        return Number::Decimal(decimal);
+        let minus_zero = decimal.mantissa.is_zero() && stripped.starts_with('-');
+        return if minus_zero { Number::Strange(-0.0) } else { Number::Decimal(decimal) };
     }
     leading_integer(text)
 }
@@ -243,7 +177,7 @@ impl Number {
         match self {
             Number::Small(i) => Ok(Value::Int(i)),
             Number::Whole(b) => whole_value(b),
-            Number::Decimal(d) => Ok(Value::Float(d.to_float())),
+            Number::Fixed(..) | Number::Decimal(_) => Ok(Value::Float(self.float())),
             Number::Strange(f) => Ok(Value::Float(f)),
         }
     }
@@ -259,6 +193,9 @@ impl Number {
     fn decimal(&self) -> Option<Decimal> {
         match self {
             Number::Decimal(d) => Some(d.clone()),
+            Number::Fixed(mantissa, scale) => {
+                Some(Decimal { mantissa: BigInt::from(*mantissa), scale: *scale })
+            }
             _ => self.big().map(Decimal::from_whole),
         }
     }
@@ -267,17 +204,20 @@ impl Number {
         match self {
             Number::Small(i) => i.to_f64().unwrap_or(0.0),
             Number::Whole(b) => b.to_f64().unwrap_or(f64::NAN),
+            Number::Fixed(mantissa, scale) => {
+                fixed_float(*mantissa, *scale).or_else(|| self.decimal().map(|d| d.to_float())).unwrap_or(0.0)
+            }
             Number::Decimal(d) => d.to_float(),
             Number::Strange(f) => *f,
         }
     }
 
-    pub(crate) fn is_zero(&self) -> bool {
+    /// Mantissa and scale, where both are small.
+    fn fixed(&self) -> Option<(i64, u32)> {
         match self {
-            Number::Small(i) => *i == 0,
-            Number::Whole(b) => b.is_zero(),
-            Number::Decimal(d) => d.mantissa.is_zero(),
-            Number::Strange(_) => false,
+            Number::Small(i) => Some((*i, 0)),
+            Number::Fixed(mantissa, scale) => Some((*mantissa, *scale)),
+            _ => None,
         }
     }
 
@@ -300,6 +240,7 @@ impl Number {
                 i.checked_abs().map_or_else(|| Number::Whole(BigInt::from(i).abs()), Number::Small)
             }
             Number::Whole(b) => Number::Whole(b.abs()),
+            Number::Fixed(mantissa, scale) => Number::Fixed(mantissa.saturating_abs(), scale),
             Number::Decimal(d) => Number::Decimal(Decimal { mantissa: d.mantissa.abs(), scale: d.scale }),
             Number::Strange(f) => Number::Strange(f.abs()),
         }
@@ -323,11 +264,16 @@ pub(crate) fn apply(a: &Number, b: &Number, operation: Arithmetic) -> Result<Num
     {
         return Ok(Number::Small(small));
     }
+    if let (Some(x), Some(y)) = (a.fixed(), b.fixed())
+        && let Some(quick) = apply_fixed(x, y, operation)
+    {
+        return Ok(quick);
+    }
     if let (Some(x), Some(y)) = (a.big(), b.big()) {
         return apply_whole(&x, &y, operation).map(Number::Whole);
     }
     match (a.decimal(), b.decimal()) {
-        (Some(x), Some(y)) => apply_decimal(&x, &y, operation).map(Number::Decimal),
+        (Some(x), Some(y)) => apply_decimal(&x, &y, operation),
         _ => apply_float(a.float(), b.float(), operation).map(Number::Strange),
     }
 }
@@ -349,6 +295,28 @@ fn apply_small(x: i64, y: i64, operation: Arithmetic) -> Result<Option<i64>, Fau
     })
 }
 
+/// The common case of [`apply_decimal`] without big numbers; `None` where it does not fit or needs care.
+fn apply_fixed(x: (i64, u32), y: (i64, u32), operation: Arithmetic) -> Option<Number> {
+    if (x.1 == 0 && y.1 == 0) || x.1 > 9 || y.1 > 9 {
+        return None;
+    }
+    let scale = x.1.max(y.1);
+    let a = x.0.checked_mul(10_i64.pow(scale - x.1))?;
+    let b = y.0.checked_mul(10_i64.pow(scale - y.1))?;
+    match operation {
+        Arithmetic::Plus => a.checked_add(b).map(|m| Number::Fixed(m, scale)),
+        Arithmetic::Minus => a.checked_sub(b).map(|m| Number::Fixed(m, scale)),
+        Arithmetic::Times if x.0 != 0 && y.0 != 0 => {
+            x.0.checked_mul(y.0).map(|m| Number::Fixed(m, x.1 + y.1))
+        }
+        // Both are exact floats, so the division rounds once, as the reference's digits do.
+        Arithmetic::Divide if a != 0 && b != 0 && a.unsigned_abs().max(b.unsigned_abs()) < 1 << 53 => {
+            Some(float_number(a.to_f64()? / b.to_f64()?))
+        }
+        _ => None,
+    }
+}
+
 fn apply_whole(x: &BigInt, y: &BigInt, operation: Arithmetic) -> Result<BigInt, Fault> {
     if x.bits() + y.bits() > 4 * BITS {
         return Err(Fault::new(FaultKind::Budget, "number too big: more than 65536 bits"));
@@ -363,20 +331,28 @@ fn apply_whole(x: &BigInt, y: &BigInt, operation: Arithmetic) -> Result<BigInt, 
     })
 }
 
-fn apply_decimal(x: &Decimal, y: &Decimal, operation: Arithmetic) -> Result<Decimal, Fault> {
+fn apply_decimal(x: &Decimal, y: &Decimal, operation: Arithmetic) -> Result<Number, Fault> {
     let (a, b, scale) = x.aligned(y);
-    Ok(match operation {
+    let result = match operation {
         Arithmetic::Plus => Decimal { mantissa: a + b, scale },
         Arithmetic::Minus => Decimal { mantissa: a - b, scale },
         Arithmetic::Times => Decimal { mantissa: &x.mantissa * &y.mantissa, scale: x.scale + y.scale },
-        _ if b.is_zero() => return Err(divided_by_zero()),
+        Arithmetic::Modulo if b.is_zero() => return Err(divided_by_zero()),
+        // Decimals divide by zero as floats do.
+        Arithmetic::Divide if b.is_zero() => return Ok(Number::Strange(x.to_float() / y.to_float())),
         Arithmetic::Divide => {
             let bits = a.bits().max(b.bits());
             let digits = DIVISION_DIGITS + u32::try_from(bits / 3).unwrap_or(0);
             Decimal { mantissa: a * ten_to(digits) / b, scale: digits }
         }
         Arithmetic::Modulo => Decimal { mantissa: floor_div(&a, &b).1, scale },
-    })
+    };
+    let signed = matches!(operation, Arithmetic::Times | Arithmetic::Divide);
+    let negative = x.mantissa.is_negative() != y.mantissa.is_negative();
+    if signed && negative && result.mantissa.is_zero() {
+        return Ok(Number::Strange(-0.0));
+    }
+    Ok(Number::Decimal(result))
 }
 
 fn apply_float(x: f64, y: f64, operation: Arithmetic) -> Result<f64, Fault> {
@@ -384,21 +360,21 @@ fn apply_float(x: f64, y: f64, operation: Arithmetic) -> Result<f64, Fault> {
         Arithmetic::Plus => x + y,
         Arithmetic::Minus => x - y,
         Arithmetic::Times => x * y,
-        _ if y == 0.0 => return Err(divided_by_zero()),
         Arithmetic::Divide => x / y,
-        Arithmetic::Modulo => x.rem_euclid(y),
+        Arithmetic::Modulo if y == 0.0 => return Err(divided_by_zero()),
+        Arithmetic::Modulo => x - y * (x / y).floor(),
     })
 }
 
 fn domain(float: f64) -> Fault {
     let text = if float.is_nan() {
-        "NaN"
+        "'NaN' (Not a Number)"
     } else if float > 0.0 {
-        "Infinity"
+        "'Infinity'"
     } else {
-        "-Infinity"
+        "'-Infinity'"
     };
-    Fault::new(FaultKind::FloatDomain, text)
+    Fault::new(FaultKind::FloatDomain, format!("Computation results in {text}"))
 }
 
 /// Rounds down or up to a whole number.
@@ -406,7 +382,12 @@ pub(crate) fn to_whole<'a>(number: &Number, up: bool) -> Result<Value<'a>, Fault
     match number {
         Number::Small(i) => Ok(Value::Int(*i)),
         Number::Whole(b) => whole_value(b.clone()),
+        Number::Fixed(..) => {
+            let d = number.decimal().unwrap_or_else(|| Decimal::from_whole(BigInt::ZERO));
+            whole_value(if up { d.ceil() } else { d.floor() })
+        }
         Number::Decimal(d) => whole_value(if up { d.ceil() } else { d.floor() }),
+        Number::Strange(f) if *f == 0.0 => Ok(Value::Int(0)),
         Number::Strange(f) => Err(domain(*f)),
     }
 }
@@ -415,26 +396,35 @@ pub(crate) fn to_whole<'a>(number: &Number, up: bool) -> Result<Value<'a>, Fault
 pub(crate) fn round<'a>(number: &Number, places: &Number) -> Result<Value<'a>, Fault> {
     let digits = match places {
         Number::Small(i) => i32::try_from((*i).clamp(-1000, 1000)).unwrap_or(0),
-        Number::Whole(b) => {
-            if b.is_negative() {
-                -1000
-            } else {
-                1000
-            }
-        }
-        Number::Decimal(d) => (&d.mantissa / ten_to(d.scale)).to_i32().unwrap_or(0).clamp(-1000, 1000),
+        Number::Whole(b) if b.is_negative() => -1000,
+        Number::Whole(_) => 1000,
         Number::Strange(_) => 0,
-    };
-    match number {
-        Number::Small(_) | Number::Whole(_) => {
-            let whole = number.big().unwrap_or_default();
-            whole_value(if digits < 0 { Decimal::from_whole(whole).round(digits).mantissa } else { whole })
+        other => {
+            let d = other.decimal().unwrap_or_else(|| Decimal::from_whole(BigInt::ZERO));
+            (&d.mantissa / ten_to(d.scale)).to_i32().unwrap_or(0).clamp(-1000, 1000)
         }
-        Number::Decimal(d) if digits <= 0 => whole_value(d.round(digits).mantissa),
-        Number::Decimal(d) => Ok(Value::Float(d.round(digits).to_float())),
-        Number::Strange(f) if places.is_zero() => Err(domain(*f)),
-        Number::Strange(f) => Ok(Value::Float(*f)),
+    };
+    if let Some(whole) = number.big() {
+        return whole_value(if digits < 0 {
+            Decimal::from_whole(whole).round(digits).mantissa
+        } else {
+            whole
+        });
     }
+    let Some(d) = number.decimal() else {
+        let f = number.float();
+        return match digits {
+            ..=0 if f == 0.0 => Ok(Value::Int(0)),
+            0 => Err(domain(f)),
+            _ => Ok(Value::Float(f)),
+        };
+    };
+    let rounded = d.round(digits);
+    if digits <= 0 {
+        return whole_value(rounded.mantissa);
+    }
+    let minus_zero = rounded.mantissa.is_zero() && d.mantissa.is_negative();
+    Ok(Value::Float(if minus_zero { -0.0 } else { rounded.to_float() }))
 }
 
 /// The whole part of a value as Ruby's `to_i`; `None` where the class has no such conversion.

@@ -3,6 +3,16 @@
 //! In: `../shared/conformance` beside the workspace, or the folder that `SIGNALPOST_SHARED` names. Out: a test a
 //! case, then counts by group; a suite that is absent is skipped loudly. A count below its target fails the run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::cast_precision_loss,
+    reason = "a test program may stop on a broken case and prints its counts"
+)]
+
 mod helpers;
 mod liquid;
 mod mustache;

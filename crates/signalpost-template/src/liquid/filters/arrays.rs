@@ -34,10 +34,15 @@ fn index<'a>(machine: &Machine<'a>, item: &Value<'a>, key: &Value<'a>) -> Indexe
             _ => Indexed::WrongKey,
         },
         Value::Int(n) => match key {
-            Value::Int(bit) => {
-                let shift = u32::try_from((*bit).clamp(0, 63)).unwrap_or(0);
-                Indexed::Value(Value::Int(if *bit < 0 { 0 } else { n >> shift & 1 }))
+            Value::Int(_) | Value::Float(_) => {
+                let bit = number::to_i(key).unwrap_or(0);
+                Indexed::Value(Value::Int(if bit < 0 { 0 } else { shifted(*n, bit) & 1 }))
             }
+            Value::Range(from, to) if to >= from => {
+                let bits = u32::try_from((to - from + 1).clamp(0, 62)).unwrap_or(0);
+                Indexed::Value(Value::Int(shifted(*n, *from) & ((1_i64 << bits) - 1)))
+            }
+            Value::Range(from, _) => Indexed::Value(Value::Int(shifted(*n, *from))),
             _ => Indexed::WrongKey,
         },
         Value::Map(_) | Value::Object(_) | Value::Lazy(_) | Value::Loop(_) => {
@@ -50,17 +55,35 @@ fn index<'a>(machine: &Machine<'a>, item: &Value<'a>, key: &Value<'a>) -> Indexe
     }
 }
 
+fn shifted(number: i64, by: i64) -> i64 {
+    number >> u32::try_from(by.clamp(0, 63)).unwrap_or(0)
+}
+
+/// A place that may count from the end.
+fn from_end(text: &str, at: i64) -> i64 {
+    if at < 0 { at.saturating_add(i64::try_from(text.chars().count()).unwrap_or(i64::MAX)) } else { at }
+}
+
 fn index_text<'a>(whole: &str, key: &Value<'a>) -> Indexed<'a> {
     match key {
         Value::Str(_) | Value::Text(_) | Value::Safe(_) => {
             let found = key.as_str().is_some_and(|k| whole.contains(k));
             Indexed::Value(if found { key.clone() } else { Value::Nil })
         }
-        Value::Int(i) => {
-            let length = i64::try_from(whole.chars().count()).unwrap_or(i64::MAX);
-            let at = if *i < 0 { i + length } else { *i };
+        Value::Int(_) | Value::Float(_) => {
+            let at = from_end(whole, number::to_i(key).unwrap_or(0));
             let found = usize::try_from(at).ok().and_then(|n| whole.chars().nth(n));
             Indexed::Value(found.map_or(Value::Nil, |c| owned(c.to_string())))
+        }
+        Value::Range(from, to) => {
+            let (from, to) = (from_end(whole, *from), from_end(whole, *to));
+            let length = usize::try_from(to.saturating_sub(from).saturating_add(1)).unwrap_or(0);
+            match usize::try_from(from) {
+                Ok(from) if from <= whole.chars().count() => {
+                    Indexed::Value(owned(whole.chars().skip(from).take(length).collect::<String>()))
+                }
+                _ => Indexed::Value(Value::Nil),
+            }
         }
         _ => Indexed::WrongKey,
     }
@@ -177,6 +200,9 @@ fn sort_by<'a>(
     let Some(property) = property else {
         return Ok(Value::from(sorted(list, &mut |a, b| order(a, b))?));
     };
+    if list.iter().any(|item| matches!(index(machine, item, property), Indexed::NoIndex)) {
+        return Ok(Value::Nil);
+    }
     let mut keyed = Vec::with_capacity(list.len());
     let single = list.len() == 1;
     for item in list {
@@ -299,6 +325,10 @@ fn identity(value: &Value<'_>) -> String {
 
 pub(crate) fn uniq<'a>(machine: &mut Machine<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Answer<'a> {
     let list = items(machine, &input)?;
+    if list.len() < 2 {
+        // Ruby looks at nothing where there is nothing to compare.
+        return Ok(Value::from(list));
+    }
     let property = arguments.first().filter(|p| !p.is_nil());
     let mut seen = HashSet::new();
     let mut out = Vec::new();

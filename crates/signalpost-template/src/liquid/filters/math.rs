@@ -62,3 +62,12 @@ pub(crate) fn at_most<'a>(_: &mut Machine<'a>, input: Value<'a>, arguments: &[Va
     let (given, bound) = (number(&input), argument(arguments));
     if bound.compare(&given) == Some(Ordering::Less) { bound.into_value() } else { given.into_value() }
 }
+
+/// An amount of money as the host's locale writes it; without one, with two places and the currency's code.
+pub(crate) fn money<'a>(machine: &mut Machine<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Answer<'a> {
+    let rounded = number::round(&number(&input), &Number::Small(2))?;
+    let amount = rounded.as_float().unwrap_or(0.0);
+    let currency = arguments.first().map_or(String::new(), Value::to_text);
+    let local = machine.locale().and_then(|l| l.money(amount, &currency));
+    Ok(Value::from(local.unwrap_or_else(|| format!("{amount:.2} {currency}"))))
+}

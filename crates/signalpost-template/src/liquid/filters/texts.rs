@@ -123,13 +123,13 @@ fn decode(text: &str, url_safe: bool) -> Option<Vec<u8>> {
     let letters = alphabet(url_safe);
     let mut padded = text.to_owned();
     if url_safe && !text.ends_with('=') {
-        while padded.len() % 4 != 0 {
+        while !padded.len().is_multiple_of(4) {
             padded.push('=');
         }
         // The reference's URL-safe reader takes the plain alphabet too.
         padded = padded.replace('+', "-").replace('/', "_");
     }
-    if padded.len() % 4 != 0 {
+    if !padded.len().is_multiple_of(4) {
         return None;
     }
     let body = padded.trim_end_matches('=');
