@@ -169,7 +169,7 @@ fn what_cannot_be_read_is_refused_with_its_place() {
 #[test]
 fn bodies_too_large_are_refused_and_told_so() {
     let server = Server::start();
-    let large = format!("[{}]", vec![view("e1").to_string(); 110_000].join(","));
+    let large = format!("[{}]", vec![view("e1").to_string(); 130_000].join(","));
     assert!(large.len() > 10_000_000);
     let problem = server.events(&large).problem(413, "too_large");
     assert_eq!(problem["limit_bytes"], 8 << 20);

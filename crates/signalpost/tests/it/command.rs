@@ -120,7 +120,7 @@ fn without_a_server_commands_open_the_folder() {
     );
     server.stop();
     assert!(printed(&on(&data, &["segment", "list"])).contains("Viewers"));
-    assert_eq!(printed(&on(&data, &["sql", "SELECT count(*) AS n FROM events", "-o", "csv"])), "n\n2\n");
+    assert_eq!(printed(&on(&data, &["sql", "SELECT count(*) AS n FROM events", "-o", "csv"])), "n\r\n2\r\n");
     printed(&on(
         &data,
         &[

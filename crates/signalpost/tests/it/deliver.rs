@@ -222,9 +222,10 @@ fn webhooks_are_signed_and_tried_again() {
     let before = now();
     server.accept(&ping("C2", "refund"));
     let waiting = eventually("a failed attempt waits for the next", || {
-        deliveries(&server, "Broken")
-            .into_iter()
-            .find(|one| one["status"] == "pending" && one["attempts"][0]["outcome"].as_str().is_some_and(|told| !told.is_empty()))
+        deliveries(&server, "Broken").into_iter().find(|one| {
+            one["status"] == "pending"
+                && one["attempts"][0]["outcome"].as_str().is_some_and(|told| !told.is_empty())
+        })
     });
     assert!(waiting["attempts"][0]["outcome"].as_str().unwrap().starts_with("500"), "{waiting}");
     let next = Timestamp::parse(waiting["next_attempt"].as_str().unwrap()).unwrap();

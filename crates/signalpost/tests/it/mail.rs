@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use crate::deliver::{await_status, campaign};
-use crate::support::Server;
+use crate::support::{Server, free_port};
 
 const SCRIPT: &str = r#"
 import asyncio, email, email.policy, json, logging, ssl, sys
@@ -111,7 +111,10 @@ fn line(lines: &mut BufReader<ChildStdout>) -> Json {
 #[test]
 fn mail_goes_over_smtp_with_starttls() {
     let Some(mut mails) = MailServer::start() else { return };
-    let server = Server::with(&[("SIGNALPOST_PUBLIC_URL", "https://mail.shop.example")]);
+    let folder = tempfile::tempdir().unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let public = [("SIGNALPOST_PUBLIC_URL", "https://mail.shop.example")];
+    let server = Server::try_on(&folder.path().join("data"), &listen, &public).unwrap();
     let smtp = json!({"kind": "smtp", "host": "localhost", "port": mails.port, "tls": "required", "timeout_seconds": 20,
         "from": "Blue Shop <news@shop.example>", "ca_file": mails.folder.path().join("cert.pem")});
     campaign(&server, "Mail", &smtp, &json!({"on": "event", "event_type": "purchase"}), &json!({}));

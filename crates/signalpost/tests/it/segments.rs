@@ -127,7 +127,9 @@ fn a_change_is_previewed_versioned_and_explained() {
     let server = Server::start();
     let buy = |id: &str, amount: u32| json!({"event_type": "purchase", "customer_id": id, "event_id": format!("buy-{id}"), "properties": {"total": amount}});
     server.accept(&json!([buy("A", 10), buy("B", 200), buy("D", 300)]));
-    eventually("what they bought is known", || (server.cell("SELECT count(*) FROM events") == 3).then_some(()));
+    eventually("what they bought is known", || {
+        (server.cell("SELECT count(*) FROM events") == 3).then_some(())
+    });
     let wide = "IF event_type = 'purchase' AND total >= 100 THEN assign to 'Big'";
     let wider = "IF event_type = 'purchase' AND total >= 5 THEN assign to 'Big'";
     let preview = server.post("/api/segments/preview", &json!({"rule": wide})).expect(200);

@@ -43,7 +43,7 @@ fn rows_come_as_json_csv_parquet_arrow_and_text() {
     assert_eq!(names, ["event_id", "customer_id", "timestamp"]);
     assert_eq!(rows["rows"][1]["customer_id"], "C, \"2\"");
     let csv = ask("text/csv").text();
-    assert!(csv.starts_with("event_id,customer_id,timestamp\n"), "{csv}");
+    assert!(csv.starts_with("event_id,customer_id,timestamp\r\n"), "{csv}");
     assert!(csv.contains("e2,\"C, \"\"2\"\"\","), "{csv}");
     let parquet = ask("application/vnd.apache.parquet");
     assert_eq!((&parquet.body[..4], &parquet.body[parquet.body.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]));
@@ -51,7 +51,7 @@ fn rows_come_as_json_csv_parquet_arrow_and_text() {
     assert_eq!(arrow.body[..4], [0xff; 4]);
     assert!(ask("text/plain").text().contains("e1"));
     let command = server.run(&["sql", "SELECT count(*) AS n FROM events", "--output", "csv"]);
-    assert_eq!(String::from_utf8_lossy(&command.stdout), "n\n2\n");
+    assert_eq!(String::from_utf8_lossy(&command.stdout), "n\r\n2\r\n");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.parquet");
     let command = server.run(&["sql", query, "--output", "parquet", "--to", file.to_str().unwrap()]);

@@ -80,7 +80,9 @@ impl Server {
             .nth(1)
             .and_then(|rest| rest.split(',').next())
             .and_then(|text| text.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("no address in {first:?}"));
+        // With a public URL of its own it says that one instead.
+        let address =
+            address.or_else(|| listen.parse().ok()).unwrap_or_else(|| panic!("no address in {first:?}"));
         Ok(Self { child, lines, address, data: data.to_owned(), folder: None })
     }
 
