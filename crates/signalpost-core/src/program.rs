@@ -122,6 +122,8 @@ pub struct Program {
     pub campaigns: Vec<(u32, Campaign)>,
     /// Which rows profiles must keep.
     pub needs: Vec<Need>,
+    /// Segments that are no longer defined: their members still have to leave.
+    removed: Vec<(u32, SegmentName)>,
     next_id: u32,
 }
 
@@ -141,7 +143,11 @@ impl Program {
                 };
                 self.set_segment(name, *version, definition, change.at);
             }
-            Defined::SegmentRemoved { name } => self.segments.retain(|held| held.name != *name),
+            Defined::SegmentRemoved { name } => {
+                let gone = self.segments.iter().filter(|held| held.name == *name);
+                self.removed.extend(gone.map(|held| (held.id, held.name.clone())));
+                self.segments.retain(|held| held.name != *name);
+            }
             Defined::Sequence { text } => {
                 let Statement::Sequence(rule) = segment::parse(text, &Schema::default())? else {
                     return Err(Error::Kind { expected: "a sequence rule", found: "a segment" });
@@ -206,5 +212,12 @@ impl Program {
     /// The segment of that number.
     pub fn segment_by_id(&self, id: u32) -> Option<&Segment> {
         self.segments.iter().find(|segment| segment.id == id)
+    }
+
+    /// The name of a segment's number, also when it is no longer defined.
+    pub fn segment_name(&self, id: u32) -> SegmentName {
+        let removed = self.removed.iter().find(|(held, _)| *held == id).map(|(_, name)| name);
+        let name = self.segment_by_id(id).map(|segment| &segment.name).or(removed);
+        name.cloned().unwrap_or_else(|| SegmentName::from(""))
     }
 }

@@ -178,12 +178,10 @@ pub fn fired(profile: &Profile, program: &Program) -> Vec<EventId> {
 /// Ends every membership of a profile that is about to become another's.
 pub fn dissolve(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
     for held in std::mem::take(&mut profile.memberships) {
-        let segment =
-            program.segment_by_id(held.segment).map_or_else(|| SegmentName::from(""), |s| s.name.clone());
         actions.push(Action::Membership(MembershipChange {
             profile: profile.key.clone(),
             segment_id: held.segment,
-            segment,
+            segment: program.segment_name(held.segment),
             version: held.version,
             entered: false,
             at: now,
@@ -359,7 +357,7 @@ fn leave_removed(profile: &mut Profile, program: &Program, now: Timestamp, actio
             actions.push(Action::Membership(MembershipChange {
                 profile: key.clone(),
                 segment_id: held.segment,
-                segment: SegmentName::from(""),
+                segment: program.segment_name(held.segment),
                 version: held.version,
                 entered: false,
                 at: now,

@@ -30,6 +30,10 @@ pub type Answer = Result<Response, Problem>;
 
 /// A JSON answer.
 pub fn json(status: StatusCode, body: &Json) -> Response {
+    if status == StatusCode::NO_CONTENT {
+        // Not even a length: a client would wait for what it announces.
+        return status.into_response();
+    }
     (status, [(axum::http::header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 

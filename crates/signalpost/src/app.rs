@@ -1,7 +1,7 @@
 //! The running program: every part, put together once.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -53,6 +53,8 @@ pub struct App {
     pub lake: Lake,
     /// The workers.
     pub partitions: Arc<Partitions>,
+    /// How far SQL sees each partition's log: the next record's offset.
+    pub fed: Vec<AtomicU64>,
     /// What is defined now, for checks and answers; each worker has its own.
     pub program: RwLock<Program>,
     /// One definition at a time.
@@ -132,6 +134,7 @@ impl App {
             keys,
             hub,
             lake,
+            fed: partitions.gauges().iter().map(|_| AtomicU64::new(0)).collect(),
             partitions,
             program: RwLock::new(program),
             defining: tokio::sync::Mutex::default(),
@@ -200,14 +203,26 @@ impl App {
             .sum()
     }
 
-    /// Whether everything accepted so far has been processed, and nothing is
-    /// due or being brought up to date.
+    /// Whether everything accepted so far has been processed and is in SQL's
+    /// reach, and nothing is due or being brought up to date.
     pub fn is_settled(&self) -> bool {
         let now = self.clock.now().as_micros();
-        self.lag() == 0
+        self.has_reached(&self.ends())
             && self.partitions.gauges().iter().all(|gauge| {
                 !gauge.backfilling.load(Ordering::Acquire) && gauge.next_due.load(Ordering::Acquire) > now
             })
+    }
+
+    /// Where the log of each partition ends now.
+    pub fn ends(&self) -> Vec<u64> {
+        (0..self.log.partitions()).map(|partition| self.log.end(partition)).collect()
+    }
+
+    /// Whether the workers have taken, and SQL sees, everything before `ends`.
+    pub fn has_reached(&self, ends: &[u64]) -> bool {
+        self.partitions.gauges().iter().zip(&self.fed).zip(ends).all(|((gauge, fed), end)| {
+            gauge.offset.load(Ordering::Acquire) >= *end && fed.load(Ordering::Acquire) >= *end
+        })
     }
 
     /// Whether a worker has stopped for good.

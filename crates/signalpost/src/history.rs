@@ -23,6 +23,8 @@ use crate::worker::{self, ChangeRow, DerivedRow, Published};
 
 /// How often new records are brought to the lake's tail: SQL is this fresh.
 const FEED: Duration = Duration::from_millis(50);
+/// The longest a comparison waits for the program to catch up with its log.
+const CATCH_UP: Duration = Duration::from_secs(5);
 /// Records brought at once.
 const FEED_RECORDS: usize = 4_096;
 /// Rows in the tail that are committed without waiting for the clock.
@@ -178,6 +180,15 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits until what is on the log now has been worked on and is in SQL's reach;
+/// gives up after `CATCH_UP`, since a large backlog takes long.
+pub async fn catch_up_with_log(app: &App) {
+    let (ends, started) = (app.ends(), clock::instant());
+    while !app.has_reached(&ends) && started.elapsed() < CATCH_UP && !app.has_failed() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Commits the lake's tail, and takes derived events back that no longer hold.
 ///
 /// # Errors
@@ -279,6 +290,9 @@ fn feed(app: &App, offsets: &mut [u64]) {
             }
             app.lake.push_events(partition, offset.saturating_sub(1), Vec::new());
             observe(app, &events);
+        }
+        if let Some(fed) = app.fed.get(partition as usize) {
+            fed.store(*offset, Ordering::Release);
         }
     }
 }

@@ -134,6 +134,9 @@ pub struct Group {
 /// Why the log failed.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// Another process has the folder.
+    #[error("the log is in use: does a server run on this folder?")]
+    InUse,
     /// Nothing can be made durable now; what was acknowledged is safe.
     #[error("the log cannot make events durable: {reason}")]
     Unavailable {

@@ -139,12 +139,14 @@ impl Partitions {
         while !self.stopping.load(Ordering::Acquire) {
             match worker.step()? {
                 Some(published) => {
+                    // Reported last: whoever sees the new position may count on
+                    // everything that follows from it.
                     let relayed = published.relayed;
-                    self.report(partition, worker);
                     publish.publish(partition, published);
                     if relayed {
                         relay.pass_on(&self.stopping)?;
                     }
+                    self.report(partition, worker);
                 }
                 None => seen = self.wait(seen, IDLE),
             }

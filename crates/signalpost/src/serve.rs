@@ -2,6 +2,8 @@
 //! knows every step.
 
 pub mod auth;
+pub mod explained;
+pub mod first_bytes;
 pub mod listen;
 pub mod operation;
 pub mod web;
@@ -100,5 +102,6 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(web::routes())
         .fallback(operation::not_found)
         .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
+        .layer(axum::middleware::map_response(explained::explained))
         .with_state(app)
 }

@@ -93,6 +93,12 @@ impl Table {
 /// Why the store failed.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// Another process has the folder.
+    #[error("the store in {folder} is in use: does a server run on this folder?")]
+    InUse {
+        /// Where it is.
+        folder: String,
+    },
     /// The disk or the engine failed.
     #[error("the store in {folder} failed: {reason}")]
     Unavailable {

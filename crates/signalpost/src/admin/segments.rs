@@ -408,6 +408,7 @@ pub async fn verify(State(app): State<Arc<App>>, Path(name): Path<String>, heade
         let segment = program.segment(&name).ok_or_else(|| Problem::not_found("live segment", &name))?;
         (segment.id, segment.definition.to_sql())
     };
+    crate::history::catch_up_with_log(&app).await;
     crate::history::commit_lake(&app).await.map_err(|error| super::sql::problem(&error))?;
     let now = app.clock.now();
     let tables = crate::history::tables::AppTables::new(&app, now);

@@ -4,9 +4,14 @@ use std::io::Read;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 
 use crate::problem::Problem;
+
+/// What is read and thrown away of a body too large, so that its sender, who
+/// reads the answer only after sending, learns why: else it sees a connection
+/// that breaks.
+const SURPLUS_BYTES_MAX: usize = 64 << 20;
 
 /// Reads and decompresses a body of at most `bytes_max` bytes, both as sent
 /// and as decompressed.
@@ -15,18 +20,11 @@ use crate::problem::Problem;
 /// 413 for a body too large, 415 for an unknown encoding, 400 for one that is
 /// cut off or not what its encoding says.
 pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
-    let collected = Limited::new(body, bytes_max).collect().await.map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            too_large(bytes_max)
-        } else {
-            Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", "the request ended before its body did")
-        }
-    })?;
-    let bytes = collected.to_bytes();
+    let bytes = collect(headers, body, bytes_max).await?;
     let encoding =
         headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
     match encoding.trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => Ok(bytes.to_vec()),
+        "" | "identity" => Ok(bytes),
         "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(&bytes[..]), "gzip", bytes_max),
         "deflate" => inflate(flate2::read::ZlibDecoder::new(&bytes[..]), "deflate", bytes_max),
         "br" => inflate(brotli::Decompressor::new(&bytes[..], 4096), "br", bytes_max),
@@ -41,6 +39,33 @@ pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<V
             format!("Content-Encoding '{other}' is not known; send gzip, br, zstd, deflate or none"),
         )),
     }
+}
+
+/// The body as sent.
+async fn collect(headers: &HeaderMap, mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    let stated =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+    if stated > bytes_max && headers.contains_key(header::EXPECT) {
+        // The client asked before sending: it need not send at all.
+        return Err(too_large(bytes_max));
+    }
+    let mut bytes = Vec::with_capacity(stated.min(bytes_max));
+    let mut surplus = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", "the request ended before its body did")
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if surplus == 0 && bytes.len() + data.len() <= bytes_max {
+            bytes.extend_from_slice(&data);
+            continue;
+        }
+        surplus += data.len();
+        if surplus > SURPLUS_BYTES_MAX {
+            break;
+        }
+    }
+    if surplus > 0 { Err(too_large(bytes_max)) } else { Ok(bytes) }
 }
 
 /// Decompresses; a small body that grows without end is stopped at the limit.

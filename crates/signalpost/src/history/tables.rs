@@ -78,19 +78,19 @@ impl<'a> AppTables<'a> {
 
     /// `memberships`: a row a stay, `exited_at` null while it lasts.
     fn memberships(&self) -> LiveTable<'a> {
-        let mut open: BTreeMap<(String, String), Vec<Value>> = BTreeMap::new();
+        let mut open: BTreeMap<(u32, String), Vec<Value>> = BTreeMap::new();
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let changes = self.app.store.scan(Table::Changes, &[], None, usize::MAX).unwrap_or_default();
         for (_, value) in changes {
             let Ok(ChangeRow { change }) = state::decode::<ChangeRow>(Table::Changes, &value) else {
                 continue;
             };
-            let key = (change.segment.to_string(), change.profile.to_string());
+            let key = (change.segment_id, change.profile.to_string());
             if change.entered {
                 let row = vec![
                     key.1.as_str().into(),
                     change.profile.customer_id().map_or(Value::Null, |id| id.as_str().into()),
-                    key.0.as_str().into(),
+                    change.segment.as_str().into(),
                     Value::Int(i64::from(change.version)),
                     Value::Time(change.at),
                     Value::Null,

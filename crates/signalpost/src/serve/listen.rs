@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tower::Service;
 
+use super::first_bytes::FirstBytes;
 use crate::settings::Settings;
 
 /// Connections that may wait to be accepted.
@@ -142,8 +143,8 @@ async fn connection<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             }
         }
     });
-    let serving =
-        watcher.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned());
+    let stream = TokioIo::new(FirstBytes::new(stream, request_time));
+    let serving = watcher.watch(builder.serve_connection_with_upgrades(stream, service).into_owned());
     if let Err(error) = serving.await {
         tracing::debug!(%error, "a connection ended early");
     }

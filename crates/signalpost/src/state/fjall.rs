@@ -42,7 +42,10 @@ impl FjallStore {
             .max_journaling_size(JOURNAL_BYTES)
             .manual_journal_persist(true)
             .open()
-            .map_err(unavailable)?;
+            .map_err(|error| match error {
+                fjall::Error::Locked => Error::InUse { folder: name.clone() },
+                other => unavailable(other),
+            })?;
         let mut tables = HashMap::new();
         for table in Table::ALL {
             let keyspace = database

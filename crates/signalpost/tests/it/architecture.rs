@@ -25,7 +25,9 @@ fn names(tree: &str) -> Vec<&str> {
 fn what_decides_touches_nothing() {
     for package in ["signalpost-core", "signalpost-template"] {
         let tree = tree(package);
-        for heavy in ["tokio", "axum", "hyper", "reqwest", "object_store", "arrow", "datafusion", "deltalake", "fjall"] {
+        for heavy in
+            ["tokio", "axum", "hyper", "reqwest", "object_store", "arrow", "datafusion", "deltalake", "fjall"]
+        {
             assert!(!names(&tree).contains(&heavy), "{package} depends on {heavy}");
         }
     }

@@ -9,15 +9,16 @@ use serde_json::Value as Json;
 
 /// The folder of a data set, or a loud word that it is not there.
 fn data_set(name: &str) -> Option<PathBuf> {
-    let shared = std::env::var("SIGNALPOST_SHARED").map_or_else(
-        |_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
+    let shared = std::env::var("SIGNALPOST_SHARED")
+        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let folder = shared.join("data").join(name);
     if folder.join("events.ndjson.gz").is_file() {
         return Some(folder);
     }
-    eprintln!("SKIPPED: {} is not there; set SIGNALPOST_SHARED to the folder that holds data/", folder.display());
+    eprintln!(
+        "SKIPPED: {} is not there; set SIGNALPOST_SHARED to the folder that holds data/",
+        folder.display()
+    );
     None
 }
 
@@ -65,7 +66,8 @@ impl Played {
     fn check_members(&self, name: &str, text: &str, file: &str, only: Option<&str>) {
         self.run(&["segment", "apply", text, "--name", name]);
         let rows = self.expected(file);
-        let rows: Vec<_> = rows.iter().filter(|row| only.is_none_or(|only| row.iter().any(|cell| cell == only))).collect();
+        let rows: Vec<_> =
+            rows.iter().filter(|row| only.is_none_or(|only| row.iter().any(|cell| cell == only))).collect();
         let instants: BTreeSet<&String> = rows.iter().map(|row| &row[0]).collect();
         assert!(!instants.is_empty());
         for instant in instants {
@@ -78,7 +80,8 @@ impl Played {
 
     fn members(&self, name: &str, instant: &str) -> BTreeSet<String> {
         let at = format!("{}Z", instant.replace(' ', "T"));
-        let found: Json = serde_json::from_str(&self.run(&["--json", "segment", "members", name, "--at", &at])).unwrap();
+        let found: Json =
+            serde_json::from_str(&self.run(&["--json", "segment", "members", name, "--at", &at])).unwrap();
         found.as_array().unwrap().iter().map(|row| row["customer_id"].as_str().unwrap().to_owned()).collect()
     }
 
@@ -98,7 +101,8 @@ fn online_retail_gives_the_expected_answers() {
          FROM events GROUP BY 1 ORDER BY 1",
     );
     assert_eq!(types, played.expected("e1_events_by_type.csv"));
-    let bought = "IF event_type = 'purchase' AND event_time >= now() - 24 hours THEN assign to 'Bought lately'";
+    let bought =
+        "IF event_type = 'purchase' AND event_time >= now() - 24 hours THEN assign to 'Bought lately'";
     played.check_members("Bought lately", bought, "e3_purchased_last_24h.csv", None);
     let lapsed = "SELECT customer_id FROM customer_data c WHERE EXISTS (SELECT 1 FROM events e WHERE e.customer_id = c.customer_id \
                   AND e.event_type = 'purchase' AND e.timestamp >= now() - INTERVAL '90 days') AND NOT EXISTS (SELECT 1 FROM events e \
@@ -108,14 +112,16 @@ fn online_retail_gives_the_expected_answers() {
                    = 'Germany' AND customer_id IN (SELECT customer_id FROM events WHERE event_type = 'purchase' AND timestamp >= now() \
                    - INTERVAL '90 days' GROUP BY customer_id HAVING count(DISTINCT order_id) >= 2 AND sum(quantity * unit_price) >= 500)";
     played.run(&["segment", "apply", germany, "--name", "Germany"]);
-    let expected: BTreeSet<String> = played.expected("e5_germany_multi.csv").into_iter().map(|row| row[0].clone()).collect();
+    let expected: BTreeSet<String> =
+        played.expected("e5_germany_multi.csv").into_iter().map(|row| row[0].clone()).collect();
     assert_eq!(played.members("Germany", "2011-12-01 00:00:00"), expected);
     let rfm = played.sql(
         "2011-12-10T00:00:00Z",
         "SELECT customer_id, rfm_recency, rfm_frequency, CAST(rfm_monetary AS DECIMAL(18,3)) FROM customer_data \
          WHERE purchase_count > 0 ORDER BY customer_id",
     );
-    let expected: Vec<Vec<String>> = played.expected("e9b_rfm.csv").into_iter().map(|row| row[..4].to_vec()).collect();
+    let expected: Vec<Vec<String>> =
+        played.expected("e9b_rfm.csv").into_iter().map(|row| row[..4].to_vec()).collect();
     assert_eq!(rfm, expected);
     played.verify();
 }

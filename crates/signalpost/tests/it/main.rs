@@ -1,0 +1,35 @@
+//! The whole program from outside: the binary is started on a fresh folder and
+//! spoken to over HTTP, as a user would. Nothing here reaches into the code.
+
+#![expect(clippy::disallowed_methods, reason = "a test from outside waits on real time")]
+
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod collect;
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod data_sets;
+#[cfg(test)]
+mod deliver;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod mail;
+#[cfg(test)]
+mod quarantine;
+#[cfg(test)]
+mod receiver;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod segments;
+#[cfg(test)]
+mod sql;
+#[cfg(test)]
+mod support;
