@@ -86,8 +86,7 @@ async fn a_data_file_without_commit_is_invisible() {
     drop(lake);
     // As if the second commit's files were written and the power then failed.
     let log = files(&dir.path().join("events/_delta_log"));
-    let newest =
-        log.iter().filter(|path| path.extension().is_some_and(|end| end == "json")).next_back().unwrap();
+    let newest = log.iter().rfind(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
     std::fs::remove_file(newest).unwrap();
 
     let lake = open(dir.path()).await;
