@@ -241,6 +241,7 @@ impl App {
         if let Err(error) = crate::history::commit_lake(self).await {
             tracing::warn!(%error, "the lake's tail was not committed; it is read from the log at the next start");
         }
+        crate::history::save_model(self);
         if let Err(error) = crate::state::Store::sync(&*self.store) {
             tracing::warn!(%error, "the store was not synced; the log makes it good at the next start");
         }

@@ -1,6 +1,7 @@
 //! History: what the log and the workers tell goes on to the lake, to the
 //! recommendation model and to those who listen.
 
+pub mod model;
 pub mod tables;
 
 use std::collections::BTreeMap;
@@ -152,6 +153,11 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<()> {
     tokio::spawn(async move {
         let mut since_commit = clock::instant();
         let mut commits = 0;
+        if let Some(app) = weak.upgrade() {
+            let reached = offsets.clone();
+            // Off the path: recommendations are poorer for a moment, nothing waits.
+            drop(tokio::task::spawn_blocking(move || model::restore(&app, &reached)).await);
+        }
         loop {
             tokio::time::sleep(FEED).await;
             let Some(app) = weak.upgrade() else { return };
@@ -215,9 +221,22 @@ async fn commit(app: &App, compact: bool) {
         if let Err(error) = app.lake.compact().await {
             tracing::warn!(%error, "the lake was not compacted");
         }
+        save_model(app);
         if let Err(error) = trim(app) {
             tracing::warn!(%error, "the log was not trimmed");
         }
+    }
+}
+
+/// Keeps the model for the next start.
+pub fn save_model(app: &App) {
+    let fed: Vec<u64> = app.fed.iter().map(|offset| offset.load(Ordering::Acquire)).collect();
+    // Before the first feed there is nothing to keep that is not kept already.
+    if fed.iter().all(|offset| *offset == 0) {
+        return;
+    }
+    if let Err(error) = model::save(app, &fed) {
+        tracing::warn!(%error, "the recommendation model was not kept; the log makes it good");
     }
 }
 
