@@ -101,7 +101,7 @@ pub fn main() -> ExitCode {
 
 fn start_logging(quiet: bool) {
     use tracing_subscriber::EnvFilter;
-    let default = if quiet { "error" } else { "info,deltalake=warn,delta_kernel=warn,buoyant_kernel=warn" };
+    let default = if quiet { "error" } else { "warn,signalpost=info" };
     let filter = crate::settings::environment("SIGNALPOST_LOG").unwrap_or_else(|| default.to_owned());
     let ansi = crate::settings::environment("NO_COLOR").is_none()
         && std::io::IsTerminal::is_terminal(&std::io::stderr());
