@@ -145,9 +145,11 @@ impl App {
             first_keys,
             threads: Mutex::new(vec![writer_thread]),
         });
+        // Before the workers publish anything: rows of one stream come in order.
+        crate::history::catch_up(&app)?;
         app.start_workers()?;
         crate::define::reload(&app).await?;
-        crate::history::start(&app).await?;
+        crate::history::start(&app);
         crate::deliver::outbox::start(&app)?;
         Ok(app)
     }

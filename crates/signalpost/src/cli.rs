@@ -105,7 +105,9 @@ fn start_logging(quiet: bool) {
     let filter = crate::settings::environment("SIGNALPOST_LOG").unwrap_or_else(|| default.to_owned());
     let ansi = crate::settings::environment("NO_COLOR").is_none()
         && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // A log that cannot be written (its disk is full) must not end what writes it.
     tracing_subscriber::fmt()
+        .log_internal_errors(false)
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_ansi(ansi)

@@ -138,14 +138,18 @@ fn push_derived(app: &App, partition: u32, rows: Vec<(u64, DerivedRow)>) {
     }
 }
 
-/// Brings the lake up to where the state is, then starts feeding it.
+/// Brings the lake up to where the state is. Before the workers start: what
+/// they publish comes behind it, and rows that come out of order are left out
+/// as repeats.
 ///
 /// # Errors
-/// When the store or the log cannot be read.
-pub async fn start(app: &Arc<App>) -> anyhow::Result<()> {
-    for partition in 0..app.log.partitions() {
-        catch_up(app, partition)?;
-    }
+/// When the store cannot be read.
+pub fn catch_up(app: &App) -> anyhow::Result<()> {
+    (0..app.log.partitions()).try_for_each(|partition| catch_up_partition(app, partition))
+}
+
+/// Starts feeding the lake and the model from the log.
+pub fn start(app: &Arc<App>) {
     let mut offsets: Vec<u64> = (0..app.log.partitions())
         .map(|partition| app.lake.committed(LakeTable::Events, partition).map_or(0, |offset| offset + 1))
         .collect();
@@ -183,7 +187,6 @@ pub async fn start(app: &Arc<App>) -> anyhow::Result<()> {
             }
         }
     });
-    Ok(())
 }
 
 /// Waits until what is on the log now has been worked on and is in SQL's reach;
@@ -241,7 +244,7 @@ pub fn save_model(app: &App) {
 }
 
 /// Pushes what the workers committed and the lake did not, before the stop.
-fn catch_up(app: &App, partition: u32) -> anyhow::Result<()> {
+fn catch_up_partition(app: &App, partition: u32) -> anyhow::Result<()> {
     let after = |table, stream| {
         let sequence = app.lake.committed(table, stream).map_or(0, |sequence| sequence + 1);
         let mut key = partition.to_be_bytes().to_vec();

@@ -99,7 +99,8 @@ fn a_full_disk_refuses_and_loses_nothing() {
         std::fs::remove_file(filler).unwrap();
         assert!(send(&server, &mut sent), "round {round}: {} bytes free", disk.free());
     }
-    // Another program takes the reserve too, while the program works.
+    // Another program takes the reserve too, while the program works. What it
+    // says of that goes to the same full disk, and cannot be written either.
     let filler = disk.fill("filler", 0);
     assert!(!send(&server, &mut sent));
     pause(2_500);
