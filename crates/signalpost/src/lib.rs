@@ -20,6 +20,7 @@ pub mod state;
 pub mod worker;
 
 pub mod admin;
+pub mod database;
 pub mod define;
 pub mod documents;
 pub mod history;

@@ -94,13 +94,13 @@ impl EmbeddedLog {
     /// # Errors
     /// When the folder cannot be used, or acknowledged records are missing.
     pub fn open(folder: &Path, settings: &Settings) -> Result<Self, Error> {
-        let database =
-            Database::builder(folder).cache_size(CACHE_BYTES).manual_journal_persist(true).open().map_err(
-                |error| match error {
-                    fjall::Error::Locked => Error::InUse,
-                    other => unavailable(&other),
-                },
-            )?;
+        let database = crate::database::open(folder, |place| {
+            Database::builder(place).cache_size(CACHE_BYTES).manual_journal_persist(true).open()
+        })
+        .map_err(|error| match error {
+            fjall::Error::Locked => Error::InUse,
+            other => unavailable(&other),
+        })?;
         let keyspace = |name: &str, memtable: u64| {
             database
                 .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))

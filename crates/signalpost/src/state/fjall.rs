@@ -37,15 +37,17 @@ impl FjallStore {
         let name = folder.display().to_string();
         let unavailable =
             |error: fjall::Error| Error::Unavailable { folder: name.clone(), reason: error.to_string() };
-        let database = Database::builder(folder)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .manual_journal_persist(true)
-            .open()
-            .map_err(|error| match error {
-                fjall::Error::Locked => Error::InUse { folder: name.clone() },
-                other => unavailable(other),
-            })?;
+        let database = crate::database::open(folder, |place| {
+            Database::builder(place)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNAL_BYTES)
+                .manual_journal_persist(true)
+                .open()
+        })
+        .map_err(|error| match error {
+            fjall::Error::Locked => Error::InUse { folder: name.clone() },
+            other => unavailable(other),
+        })?;
         let mut tables = HashMap::new();
         for table in Table::ALL {
             let keyspace = database
