@@ -298,7 +298,7 @@ async fn rows_and_time_are_limited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_limited_by_spilling_or_refusing() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { memory_limit_bytes: 48 << 20, target_partitions: 2, ..Settings::default() };
+    let settings = Settings { memory_limit_bytes: 128 << 20, target_partitions: 2, ..Settings::default() };
     let lake = Lake::open(dir.path(), settings).await.unwrap();
     let now = time("2024-01-01T00:00:00Z");
     let limits = Limits { rows_max: 1, time_max: Duration::from_secs(60) };
