@@ -324,6 +324,13 @@ fn customer_columns(app: &App, now: signalpost_core::time::Timestamp) -> Vec<(St
         columns.push((format!("first_{event_type}_at"), ColumnType::Time));
         columns.push((format!("last_{event_type}_at"), ColumnType::Time));
     }
+    // What segments ask for is a column even before anybody has it.
+    let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
+    for name in program.segments.iter().flat_map(|segment| segment.compiled.attributes()) {
+        if !columns.iter().any(|(known, _)| known == name) {
+            columns.push((name.to_owned(), kind_of(&empty.attribute(name, now).0)));
+        }
+    }
     columns
 }
 

