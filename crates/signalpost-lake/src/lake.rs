@@ -56,6 +56,9 @@ pub struct Settings {
     /// Compaction does not touch files of this size and above. 128 MiB unless
     /// told.
     pub target_file_bytes: u64,
+    /// Called by each of the lake's threads when it starts, for instance to
+    /// lower its priority. Does nothing unless told.
+    pub on_thread_start: fn(),
 }
 
 impl Default for Settings {
@@ -69,6 +72,7 @@ impl Default for Settings {
             retention_hours: 6,
             compact_files_min: 8,
             target_file_bytes: 128 << 20,
+            on_thread_start: || {},
         }
     }
 }
@@ -239,6 +243,16 @@ impl Lake {
     /// events then vouches for the other tables too.
     pub fn push_events(&self, stream: u32, offset: u64, events: Vec<Arc<Event>>) {
         self.visible().events.push(stream, offset, events);
+    }
+
+    /// Adds events that each have an offset of their own, ascending, and then
+    /// notes that the stream has reached `reached`. As [`Lake::push_events`].
+    pub fn push_events_each(&self, stream: u32, events: Vec<(u64, Arc<Event>)>, reached: u64) {
+        let mut visible = self.visible();
+        for (offset, event) in events {
+            visible.events.push(stream, offset, [event]);
+        }
+        visible.events.push(stream, reached, []);
     }
 
     /// Adds membership changes. As [`Lake::push`], for this table alone.

@@ -149,6 +149,7 @@ impl Engine {
         let workers = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("lake")
+            .on_thread_start(settings.on_thread_start)
             .enable_all()
             .build()
             .map_err(Error::disk(folder))?;

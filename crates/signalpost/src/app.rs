@@ -90,13 +90,16 @@ impl App {
     pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Arc<Self>> {
         let data = settings.data.clone();
         std::fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
-        let log_settings =
-            embedded::Settings { partitions: settings.partitions, min_free_bytes: settings.min_free_bytes };
+        let log_settings = embedded::Settings {
+            partitions: settings.partitions,
+            min_free_bytes: settings.min_free_bytes,
+            ..embedded::Settings::default()
+        };
         let log = Arc::new(
             EmbeddedLog::open(&data.join("log"), &log_settings)
                 .with_context(|| format!("cannot open the log in {}", data.join("log").display()))?,
         );
-        let store = Arc::new(FjallStore::open(&data.join("state")).context("cannot open the store")?);
+        let store = Arc::new(open_store(&data.join("state"))?);
         clock.advance_to(log.latest());
         let partitions = Partitions::new(log.partitions());
         let waker = Arc::clone(&partitions);
@@ -104,8 +107,11 @@ impl App {
         let documents = Arc::new(Documents::new(Arc::clone(&store)));
         let keys = Keys::load(Arc::clone(&documents))?;
         let first_keys = first_keys(&keys, &settings, &clock)?;
-        let lake_settings =
-            signalpost_lake::Settings { memory_limit_bytes: settings.sql_memory_bytes, ..Default::default() };
+        let lake_settings = signalpost_lake::Settings {
+            memory_limit_bytes: settings.sql_memory_bytes,
+            on_thread_start: crate::priority::yield_to_collecting,
+            ..Default::default()
+        };
         let lake = Lake::open(&data.join("lake"), lake_settings).await.context("cannot open the lake")?;
         let catalog = Arc::new(RwLock::new(load_catalog(&documents)?));
         let model = Arc::new(Mutex::new(Model::new(signalpost_core::recommend::Settings::default())));
@@ -149,7 +155,7 @@ impl App {
         crate::history::catch_up(&app)?;
         app.start_workers()?;
         crate::define::reload(&app).await?;
-        crate::history::start(&app);
+        crate::history::start(&app)?;
         crate::deliver::outbox::start(&app)?;
         Ok(app)
     }
@@ -248,6 +254,13 @@ impl App {
             tracing::warn!(%error, "the store was not synced; the log makes it good at the next start");
         }
     }
+}
+
+/// The engine starts threads of its own here, which are to yield.
+fn open_store(folder: &Path) -> anyhow::Result<FjallStore> {
+    crate::priority::yielding(|| FjallStore::open(folder))
+        .context("no thread can be started")?
+        .context("cannot open the store")
 }
 
 fn first_keys(

@@ -116,18 +116,12 @@ fn new_event_id() -> EventId {
 ///
 /// # Errors
 /// When they cannot be made durable: then none of them is taken.
-pub async fn submit(app: &Arc<App>, mut sorted: Sorted, bytes: usize) -> Result<(Receipt, Json), Problem> {
+pub async fn submit(app: &Arc<App>, mut sorted: Sorted, bytes: usize) -> Result<Taken, Problem> {
     let received = clock::instant();
     let events = sorted.submission.events.len();
-    let names: Vec<(Box<str>, EventId)> = sorted
-        .submission
-        .events
-        .iter()
-        .map(|incoming| (incoming.event.event_type.clone(), incoming.event.event_id.clone()))
-        .collect();
     let reasons: Vec<Box<str>> = sorted.submission.quarantined.iter().map(|row| row.code.clone()).collect();
-    for (_, id) in &names {
-        app.hub.note_received(id.as_str(), received);
+    for incoming in &sorted.submission.events {
+        app.hub.note_received(incoming.event.event_id.as_str(), received);
     }
     sorted.submission.bytes = bytes;
     let submission = std::mem::take(&mut sorted.submission);
@@ -139,18 +133,27 @@ pub async fn submit(app: &Arc<App>, mut sorted: Sorted, bytes: usize) -> Result<
     for reason in &reasons {
         app.hub.count_refusal(reason);
     }
-    let errors: Vec<Json> = sorted
-        .remarks
-        .iter()
-        .map(|remark| json!({"index": remark.index, "code": remark.code, "field": remark.field, "message": remark.message}))
-        .collect();
-    let answer = json!({
-        "accepted": receipt.accepted,
-        "duplicates": receipt.duplicates,
-        "quarantined": receipt.quarantined,
-        "errors": errors,
-    });
-    Ok((receipt, answer))
+    Ok(Taken { receipt, remarks: sorted.remarks })
+}
+
+/// What became of a request's events.
+#[derive(Debug)]
+pub struct Taken {
+    /// How many were accepted, left out and refused.
+    pub receipt: Receipt,
+    remarks: Vec<Remark>,
+}
+
+impl Taken {
+    /// The answer's body, JSON.
+    pub fn to_body(&self) -> String {
+        let error = |remark: &Remark| json!({"index": remark.index, "code": remark.code, "field": remark.field, "message": remark.message});
+        let errors: Json = self.remarks.iter().map(error).collect();
+        let Receipt { accepted, duplicates, quarantined, .. } = self.receipt;
+        format!(
+            r#"{{"accepted":{accepted},"duplicates":{duplicates},"quarantined":{quarantined},"errors":{errors}}}"#
+        )
+    }
 }
 
 fn refuse(app: &App, error: SubmitError) -> Problem {

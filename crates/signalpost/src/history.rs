@@ -148,45 +148,39 @@ pub fn catch_up(app: &App) -> anyhow::Result<()> {
     (0..app.log.partitions()).try_for_each(|partition| catch_up_partition(app, partition))
 }
 
-/// Starts feeding the lake and the model from the log.
-pub fn start(app: &Arc<App>) {
+/// Starts feeding the lake and the model from the log, on a thread of its own.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn start(app: &Arc<App>) -> std::io::Result<()> {
     let mut offsets: Vec<u64> = (0..app.log.partitions())
         .map(|partition| app.lake.committed(LakeTable::Events, partition).map_or(0, |offset| offset + 1))
         .collect();
     let weak = Arc::downgrade(app);
-    tokio::spawn(async move {
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new().name("history".into()).spawn(move || {
+        crate::priority::yield_to_collecting();
         let mut since_commit = clock::instant();
         let mut commits = 0;
         if let Some(app) = weak.upgrade() {
-            let reached = offsets.clone();
             // Off the path: recommendations are poorer for a moment, nothing waits.
-            drop(tokio::task::spawn_blocking(move || model::restore(&app, &reached)).await);
+            model::restore(&app, &offsets);
         }
         loop {
-            tokio::time::sleep(FEED).await;
+            std::thread::park_timeout(FEED);
             let Some(app) = weak.upgrade() else { return };
-            let feeding = Arc::clone(&app);
-            let fed = tokio::task::spawn_blocking(move || {
-                feed(&feeding, &mut offsets);
-                offsets
-            });
-            match fed.await {
-                Ok(advanced) => offsets = advanced,
-                Err(error) => {
-                    tracing::error!(%error, "the lake is no longer fed");
-                    return;
-                }
-            }
+            feed(&app, &mut offsets);
+            let pending = app.lake.pending_rows();
             let retracted = !app.retracted.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
             let due = since_commit.elapsed() >= Duration::from_secs(app.settings.lake_commit_seconds);
-            if (app.lake.pending_rows() > 0 || retracted) && (due || app.lake.pending_rows() > TAIL_ROWS_MAX)
-            {
+            if (pending > 0 || retracted) && (due || pending > TAIL_ROWS_MAX) {
                 since_commit = clock::instant();
                 commits += 1;
-                commit(&app, commits % COMPACT_EVERY == 0).await;
+                runtime.block_on(commit(&app, commits % COMPACT_EVERY == 0));
             }
         }
-    });
+    })?;
+    Ok(())
 }
 
 /// Waits until what is on the log now has been worked on and is in SQL's reach;
@@ -301,17 +295,16 @@ fn feed(app: &App, offsets: &mut [u64]) {
                     break;
                 }
             };
-            let mut events: Vec<Arc<Event>> = Vec::with_capacity(records.len());
+            // Each with its own offset: it orders events of one instant.
+            let mut events: Vec<(u64, Arc<Event>)> = Vec::with_capacity(records.len());
             for (at, record) in &records {
                 *offset = at + 1;
                 if let Body::Event(event) = &record.body {
-                    events.push(Arc::clone(event));
-                    // Each with its own offset: it orders events of one instant.
-                    app.lake.push_events(partition, *at, vec![Arc::clone(event)]);
+                    events.push((*at, Arc::clone(event)));
                 }
             }
-            app.lake.push_events(partition, offset.saturating_sub(1), Vec::new());
             observe(app, &events);
+            app.lake.push_events_each(partition, events, offset.saturating_sub(1));
         }
         if let Some(fed) = app.fed.get(partition as usize) {
             fed.store(*offset, Ordering::Release);
@@ -319,17 +312,17 @@ fn feed(app: &App, offsets: &mut [u64]) {
     }
 }
 
-fn observe(app: &App, events: &[Arc<Event>]) {
+fn observe(app: &App, events: &[(u64, Arc<Event>)]) {
     let mut model = app.model.lock().unwrap_or_else(PoisonError::into_inner);
-    for event in events {
+    for (_, event) in events {
         if let Some(key) = event.profile_key() {
             model.observe(event, &key);
         }
     }
     drop(model);
-    app.hub.count_types(events.iter().map(|event| &*event.event_type));
+    app.hub.count_types(events.iter().map(|(_, event)| &*event.event_type));
     if app.hub.has_listeners() {
-        for event in events {
+        for (_, event) in events {
             app.hub.tell("event", &event_json(event));
         }
     }
@@ -353,21 +346,12 @@ pub fn event_json(event: &Event) -> serde_json::Value {
 /// Forgets records that are old enough and that nobody needs any more.
 fn trim(app: &App) -> anyhow::Result<()> {
     let before = app.clock.now() - Span::DAY.times(i64::from(app.settings.log_days));
-    for (partition, gauge) in (0_u32..).zip(app.partitions.gauges()) {
-        let Some(committed) = app.lake.committed(LakeTable::Events, partition) else { continue };
-        // What the workers' state needs is in a synced store before it goes.
-        app.store.sync()?;
-        let (mut low, mut high) = (0, gauge.offset.load(Ordering::Acquire).min(committed));
-        while low < high {
-            let middle = low.midpoint(high);
-            let old = match app.log.read(partition, middle, 1) {
-                Ok(records) => records.first().is_none_or(|(_, record)| record.at < before),
-                // What was trimmed earlier cannot be read, and is older still.
-                Err(_) => true,
-            };
-            if old { low = middle + 1 } else { high = middle }
-        }
-        app.log.trim(partition, low)?;
-    }
-    Ok(())
+    // What the workers' state needs is in a synced store before it goes.
+    let taken: Vec<u64> =
+        app.partitions.gauges().iter().map(|gauge| gauge.offset.load(Ordering::Acquire)).collect();
+    app.store.sync()?;
+    let kept = |partition| app.lake.committed(LakeTable::Events, partition).map_or(0, |offset| offset + 1);
+    let needed: Vec<u64> =
+        (0_u32..).zip(taken).map(|(partition, taken)| taken.min(kept(partition))).collect();
+    Ok(app.log.trim(&needed, before)?)
 }

@@ -1,6 +1,6 @@
 //! What happened, for those who watch: live streams, counters and timings.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,8 +11,10 @@ use tokio::sync::broadcast;
 
 /// Messages a slow listener may fall behind before it misses some.
 const LIVE_MESSAGES_MAX: usize = 8_192;
-/// Accepted events whose time of receipt is kept for measuring.
-const TIMED_EVENTS_MAX: usize = 200_000;
+/// Places for the times of receipt of accepted events, for measuring: 2 MiB.
+const TIMED_EVENTS: usize = 1 << 18;
+/// How exactly those times are kept.
+const TIMED_STEP: Duration = Duration::from_micros(10);
 
 /// One live message: a kind and its JSON.
 #[derive(Clone, Debug)]
@@ -55,15 +57,55 @@ pub struct Hub {
     by_type: Mutex<HashMap<Box<str>, u64>>,
     by_reason: Mutex<BTreeMap<Box<str>, u64>>,
     deliveries: Mutex<BTreeMap<&'static str, u64>>,
-    timed: Mutex<Timed>,
+    received: Received,
     timings: Mutex<Timings>,
 }
 
-/// When lately accepted events came, by their id's hash.
-#[derive(Debug, Default)]
-struct Timed {
-    at: HashMap<u64, Instant>,
-    order: VecDeque<u64>,
+/// When lately accepted events came: a place an event, chosen by its id's
+/// hash; a newer event takes the place of an older one.
+struct Received {
+    started: Instant,
+    /// Half of the id's hash, and the time since the start in [`TIMED_STEP`]s.
+    places: Box<[AtomicU64]>,
+}
+
+impl std::fmt::Debug for Received {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Received").field("started", &self.started).finish_non_exhaustive()
+    }
+}
+
+impl Received {
+    fn new() -> Self {
+        let places = (0..TIMED_EVENTS).map(|_| AtomicU64::new(0)).collect();
+        Self { started: crate::clock::instant(), places }
+    }
+
+    fn place(&self, hash: u64) -> Option<&AtomicU64> {
+        self.places.get(usize::try_from(hash).unwrap_or(0) % TIMED_EVENTS)
+    }
+
+    fn steps(&self, at: Instant) -> u64 {
+        let steps = at.saturating_duration_since(self.started).as_micros() / TIMED_STEP.as_micros();
+        u64::try_from(steps).unwrap_or(0) & u64::from(u32::MAX)
+    }
+
+    fn note(&self, event_id: &str, at: Instant) {
+        let hash = key(event_id);
+        if let Some(place) = self.place(hash) {
+            place.store(hash & !u64::from(u32::MAX) | self.steps(at), Ordering::Relaxed);
+        }
+    }
+
+    fn since(&self, event_id: &str, now: Instant) -> Option<Duration> {
+        let hash = key(event_id);
+        let held = self.place(hash)?.load(Ordering::Relaxed);
+        if held == 0 || (held ^ hash) >> 32 != 0 {
+            return None;
+        }
+        let steps = self.steps(now).checked_sub(held & u64::from(u32::MAX))?;
+        Some(TIMED_STEP * u32::try_from(steps).ok()?)
+    }
 }
 
 /// Times from receipt, in microseconds.
@@ -87,7 +129,7 @@ impl Default for Hub {
             by_type: Mutex::default(),
             by_reason: Mutex::default(),
             deliveries: Mutex::default(),
-            timed: Mutex::default(),
+            received: Received::new(),
             timings: Mutex::new(Timings { to_change: histogram(), to_delivery: histogram() }),
         }
     }
@@ -118,25 +160,12 @@ impl Hub {
 
     /// Notes an accepted event's receipt.
     pub fn note_received(&self, event_id: &str, at: Instant) {
-        let mut timed = self.timed.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = key(event_id);
-        timed.at.insert(key, at);
-        timed.order.push_back(key);
-        if timed.order.len() > TIMED_EVENTS_MAX
-            && let Some(oldest) = timed.order.pop_front()
-        {
-            timed.at.remove(&oldest);
-        }
-    }
-
-    fn since_received(&self, event_id: &str, now: Instant) -> Option<Duration> {
-        let timed = self.timed.lock().unwrap_or_else(PoisonError::into_inner);
-        timed.at.get(&key(event_id)).map(|at| now.saturating_duration_since(*at))
+        self.received.note(event_id, at);
     }
 
     /// Notes that an event has changed a membership.
     pub fn note_change(&self, event_id: &str, now: Instant) {
-        if let Some(time) = self.since_received(event_id, now) {
+        if let Some(time) = self.received.since(event_id, now) {
             let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
             timings.to_change.saturating_record(micros(time));
         }
@@ -144,7 +173,7 @@ impl Hub {
 
     /// Notes that a message caused by an event went out.
     pub fn note_delivery(&self, event_id: &str, now: Instant) {
-        if let Some(time) = self.since_received(event_id, now) {
+        if let Some(time) = self.received.since(event_id, now) {
             let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
             timings.to_delivery.saturating_record(micros(time));
         }

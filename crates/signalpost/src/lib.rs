@@ -15,6 +15,7 @@ pub mod content;
 pub mod deliver;
 pub mod log;
 pub mod partition;
+pub mod priority;
 pub mod schedule;
 pub mod state;
 pub mod worker;

@@ -6,6 +6,7 @@
 
 pub mod dedup;
 pub mod embedded;
+mod identities;
 pub mod memory;
 pub mod writer;
 
@@ -169,7 +170,8 @@ pub trait Log: Send + Sync + 'static {
     /// When it cannot be made durable; nothing of it is then readable.
     fn append(&self, group: Group) -> Result<(), Error>;
 
-    /// Records of a partition from `offset` on, at most `limit`.
+    /// Records of a partition from `offset` on, about `limit` of them: groups
+    /// may be read whole.
     ///
     /// # Errors
     /// When the log is damaged there.
@@ -178,11 +180,12 @@ pub trait Log: Send + Sync + 'static {
     /// The offset the partition's next record will get.
     fn end(&self, partition: u32) -> u64;
 
-    /// Forgets records below `offset`, and event identities seen before `seen_before`.
+    /// May forget records older than `before` that stand below what each
+    /// partition's readers still need.
     ///
     /// # Errors
     /// When the disk fails.
-    fn trim(&self, partition: u32, offset: u64) -> Result<(), Error>;
+    fn trim(&self, needed: &[u64], before: Timestamp) -> Result<(), Error>;
 
     /// When the identity was last seen, within the time such things are kept.
     ///

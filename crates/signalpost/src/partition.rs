@@ -20,6 +20,11 @@ use crate::worker::{Error, Published, Worker};
 const TICK: Duration = Duration::from_millis(2);
 /// How long a thread sleeps with nothing to do, unless woken.
 const IDLE: Duration = Duration::from_millis(500);
+/// A step of fewer records is small.
+const FEW: usize = 256;
+/// How long records gather after a small step while more keep coming: one
+/// commit for many costs far less than one for each.
+const GATHER: Duration = Duration::from_millis(5);
 /// Messages the relay passes on at once.
 const RELAY_MAX: usize = 1_000;
 
@@ -42,6 +47,10 @@ pub struct Gauge {
     pub program: AtomicU64,
     /// Membership changes made.
     pub changes: AtomicU64,
+    /// Profiles of known people.
+    pub known: AtomicU64,
+    /// Profiles of visitors not yet known.
+    pub anonymous: AtomicU64,
     /// Whether the worker has stopped for good.
     pub failed: AtomicBool,
 }
@@ -63,6 +72,8 @@ impl Partitions {
             backfilling: AtomicBool::new(false),
             program: AtomicU64::new(0),
             changes: AtomicU64::new(0),
+            known: AtomicU64::new(0),
+            anonymous: AtomicU64::new(0),
             failed: AtomicBool::new(false),
         };
         Arc::new(Self {
@@ -115,6 +126,7 @@ impl Partitions {
         let shared = Arc::clone(self);
         self.report(partition, &worker);
         let thread = std::thread::Builder::new().name(format!("worker-{partition}")).spawn(move || {
+            crate::priority::yield_to_collecting();
             let relay = Relay { partition, store, writer };
             if let Err(error) = shared.run(partition, &mut worker, &relay, &*publish) {
                 tracing::error!(partition, %error, "the partition's worker has stopped");
@@ -141,12 +153,15 @@ impl Partitions {
                 Some(published) => {
                     // Reported last: whoever sees the new position may count on
                     // everything that follows from it.
-                    let relayed = published.relayed;
+                    let (relayed, records) = (published.relayed, published.records);
                     publish.publish(partition, published);
                     if relayed {
                         relay.pass_on(&self.stopping)?;
                     }
                     self.report(partition, worker);
+                    if records < FEW && worker.has_waiting() {
+                        std::thread::park_timeout(GATHER);
+                    }
                 }
                 None => seen = self.wait(seen, IDLE),
             }
@@ -160,6 +175,8 @@ impl Partitions {
             gauge.backfilling.store(worker.is_backfilling(), Ordering::Release);
             gauge.program.store(worker.position().program, Ordering::Release);
             gauge.changes.store(worker.position().changes, Ordering::Release);
+            gauge.known.store(worker.position().known, Ordering::Release);
+            gauge.anonymous.store(worker.position().anonymous, Ordering::Release);
             gauge.offset.store(worker.position().offset, Ordering::Release);
         }
     }

@@ -34,7 +34,7 @@ pub use position::Position;
 pub use profiles::{read_timeline, sortable, timeline_key, timeline_prefix};
 
 /// Records a step takes at most.
-pub const STEP_RECORDS_MAX: usize = 2_000;
+pub const STEP_RECORDS_MAX: usize = 8_192;
 
 /// Why a worker stopped.
 #[derive(Debug, Error)]
@@ -135,6 +135,11 @@ impl<S: Store, L: Log> Worker<S, L> {
         timer.min(self.next_scheduled)
     }
 
+    /// Whether records wait to be taken.
+    pub fn has_waiting(&self) -> bool {
+        self.log.end(self.partition) > self.position.offset
+    }
+
     /// Whether profiles still wait to be brought to the newest definitions.
     pub fn is_backfilling(&self) -> bool {
         self.position.backfill.is_some()
@@ -221,7 +226,9 @@ impl<S: Store, L: Log> Worker<S, L> {
 
     fn take_event(&mut self, event: &Arc<Event>) -> Result<(), Error> {
         let Some(key) = event.profile_key() else { return Ok(()) };
+        // A device whose profile is at hand has not been linked.
         if let ProfileKey::Anonymous(id) = &key
+            && !self.profiles.holds(&key)
             && let Some(customer_id) = self.forward_of(id)?
         {
             self.relay(Message::Forward { customer_id, event: (**event).clone() });
@@ -269,9 +276,10 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// before anything of the record in hand is done), so that a crash behind
     /// it takes the record up whole.
     fn commit_batch(&mut self) -> Result<(), Error> {
-        for profile in self.profiles.take_changed() {
-            self.batch.put(Table::Profiles, profile.key.to_bytes(), profile.encode());
-        }
+        let batch = &mut self.batch;
+        self.profiles.commit_changed(|profile| {
+            batch.put(Table::Profiles, profile.key.to_bytes(), profile.encode());
+        });
         for (key, before, after) in self.profiles.take_timers() {
             if before != Timestamp::MAX {
                 self.batch.delete(Table::Timers, profiles::timer_key(before, &key));

@@ -125,7 +125,7 @@ pub async fn replay(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
             continue;
         }
         let sorted = crate::collect::sort(elements, row.received_at, &row.user_agent, &source).releasing(id);
-        let (receipt, _) = crate::collect::submit(&app, sorted, row.raw.len()).await?;
+        let receipt = crate::collect::submit(&app, sorted, row.raw.len()).await?.receipt;
         accepted += receipt.accepted;
         duplicates += receipt.duplicates;
         refused += receipt.quarantined;

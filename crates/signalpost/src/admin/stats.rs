@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "indexing JSON by name gives null where there is nothing")]
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -12,7 +13,6 @@ use super::{Answer, ok};
 use crate::app::App;
 use crate::log::Log;
 use crate::serve::auth;
-use crate::state::{Store, Table};
 
 /// Shows the counts.
 ///
@@ -21,7 +21,7 @@ use crate::state::{Store, Table};
 #[utoipa::path(get, path = "/api/stats", tag = "operation", operation_id = "stats", responses((status = 200)))]
 pub async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "segments:read")?;
-    let (known, anonymous) = count_profiles(&app)?;
+    let (known, anonymous) = count_profiles(&app);
     let mut stats = app.hub.to_json();
     stats["profiles"] = json!({"known": known, "anonymous": anonymous});
     stats["lag"] = json!(app.lag());
@@ -32,27 +32,9 @@ pub async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
 }
 
 /// Known people and anonymous visitors.
-///
-/// # Errors
-/// When the store fails.
-pub fn count_profiles(app: &App) -> Result<(u64, u64), crate::state::Error> {
-    let mut counts = [0, 0];
-    for (index, (from, to)) in [(b"c", b"d"), (b"a", b"b")].into_iter().enumerate() {
-        let mut from = from.to_vec();
-        loop {
-            let rows = app.store.scan_keys(Table::Profiles, &from, Some(to), 10_000)?;
-            if let Some(count) = counts.get_mut(index) {
-                *count += rows.len() as u64;
-            }
-            match rows.last() {
-                Some(key) if rows.len() == 10_000 => {
-                    from.clone_from(key);
-                    from.push(0);
-                }
-                _ => break,
-            }
-        }
-    }
-    let [known, anonymous] = counts;
-    Ok((known, anonymous))
+pub fn count_profiles(app: &App) -> (u64, u64) {
+    let gauges = app.partitions.gauges().iter();
+    gauges.fold((0, 0), |(known, anonymous), gauge| {
+        (known + gauge.known.load(Ordering::Acquire), anonymous + gauge.anonymous.load(Ordering::Acquire))
+    })
 }

@@ -37,9 +37,8 @@ pub async fn post_events(
         headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let source = app.source(&key.source);
     let sorted = super::sort(elements, app.clock.now(), user_agent, &source);
-    let (_, answer) = super::submit(&app, sorted, bytes.len()).await?;
-    Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], answer.to_string())
-        .into_response())
+    let taken = super::submit(&app, sorted, bytes.len()).await?;
+    Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], taken.to_body()).into_response())
 }
 
 fn unreadable(error: &BodyError) -> Problem {

@@ -42,7 +42,7 @@ pub struct Deduplicator<'a, L: ?Sized> {
 impl<'a, L: Log + ?Sized> Deduplicator<'a, L> {
     /// Starts a group at `now`.
     pub fn new(log: &'a L, now: Timestamp) -> Self {
-        Self { log, now, fresh: HashMap::new() }
+        Self { log, now, fresh: HashMap::default() }
     }
 
     /// Whether this is a repeat; remembers it when not.

@@ -127,7 +127,7 @@ impl Log for MemoryLog {
         self.lock().live.records.get(partition as usize).map_or(0, |records| records.len() as u64)
     }
 
-    fn trim(&self, _: u32, _: u64) -> Result<(), Error> {
+    fn trim(&self, _: &[u64], _: Timestamp) -> Result<(), Error> {
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Who asks: the key of a request, and whether it allows what is asked.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
@@ -48,19 +49,19 @@ pub fn require_secret(
 }
 
 /// The secret in `Authorization` (Bearer, or Basic with the key as user) or `X-Api-Key`.
-fn secret(headers: &HeaderMap) -> Option<String> {
+fn secret(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     if let Some(value) = headers.get("x-api-key") {
-        return value.to_str().ok().map(|key| key.trim().to_owned());
+        return value.to_str().ok().map(|key| key.trim().into());
     }
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
-    match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => Some(rest.trim().to_owned()),
-        "basic" => {
-            let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).ok()?;
-            let text = String::from_utf8(decoded).ok()?;
-            Some(text.split(':').next().unwrap_or_default().to_owned())
-        }
-        _ => None,
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().into());
     }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    Some(text.split(':').next().unwrap_or_default().to_owned().into())
 }

@@ -60,6 +60,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.perform(actions)?;
         self.set_timer(&mut profile, Timestamp::MAX);
         self.profiles.forget(&key);
+        self.position.count_profile(&key, -1);
         self.batch.delete(Table::Profiles, key.to_bytes());
         let timeline = self.timeline(&key)?;
         for (moment, _) in &timeline {

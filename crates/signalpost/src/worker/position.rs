@@ -1,6 +1,7 @@
 //! Where a partition's worker stands: written with every batch.
 
 use serde::{Deserialize, Serialize};
+use signalpost_core::id::ProfileKey;
 use signalpost_core::time::Timestamp;
 
 use crate::state::{self, Batch, Error, Store, Table};
@@ -32,6 +33,10 @@ pub struct Position {
     pub scheduled: Timestamp,
     /// One-time campaigns that have run.
     pub once: Vec<Box<str>>,
+    /// Profiles of known people.
+    pub known: u64,
+    /// Profiles of visitors not yet known.
+    pub anonymous: u64,
 }
 
 impl Default for Position {
@@ -49,6 +54,8 @@ impl Default for Position {
             backfill: None,
             scheduled: Timestamp::MIN,
             once: Vec::new(),
+            known: 0,
+            anonymous: 0,
         }
     }
 }
@@ -71,6 +78,15 @@ impl Position {
 
     pub(super) fn ran_once(&self, campaign: &str) -> bool {
         self.once.iter().any(|name| &**name == campaign)
+    }
+
+    /// Counts a profile that comes (1) or goes (-1).
+    pub(super) fn count_profile(&mut self, key: &ProfileKey, change: i64) {
+        let count = match key {
+            ProfileKey::Customer(_) => &mut self.known,
+            ProfileKey::Anonymous(_) => &mut self.anonymous,
+        };
+        *count = count.saturating_add_signed(change);
     }
 
     pub(super) fn next_sequence(&mut self) -> u64 {

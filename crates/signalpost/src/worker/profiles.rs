@@ -13,11 +13,11 @@ use super::{Error, Worker};
 use crate::log::Log;
 use crate::state::{Store, Table};
 
-/// The cache: changed profiles wait here for the batch's commit.
+/// The cache: changed profiles stand apart until the batch's commit.
 #[derive(Debug)]
 pub(super) struct Profiles {
     cache: LruCache<ProfileKey, Box<Profile>>,
-    changed: HashMap<ProfileKey, ()>,
+    changed: HashMap<ProfileKey, Box<Profile>>,
     timers: HashMap<Vec<u8>, (Timestamp, Timestamp)>,
     capacity: usize,
 }
@@ -26,19 +26,23 @@ impl Profiles {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             cache: LruCache::unbounded(),
-            changed: HashMap::new(),
-            timers: HashMap::new(),
+            changed: HashMap::default(),
+            timers: HashMap::default(),
             capacity: capacity.max(1),
         }
     }
 
+    /// Whether the profile is in memory.
+    pub(super) fn holds(&self, key: &ProfileKey) -> bool {
+        self.changed.contains_key(key) || self.cache.contains(key)
+    }
+
     fn take(&mut self, key: &ProfileKey) -> Option<Box<Profile>> {
-        self.cache.pop(key)
+        self.changed.remove(key).or_else(|| self.cache.pop(key))
     }
 
     fn put(&mut self, profile: Box<Profile>) {
-        self.changed.insert(profile.key.clone(), ());
-        self.cache.put(profile.key.clone(), profile);
+        self.changed.insert(profile.key.clone(), profile);
     }
 
     pub(super) fn forget(&mut self, key: &ProfileKey) {
@@ -58,9 +62,12 @@ impl Profiles {
             .map(|(key, (before, after))| (key, before, after))
     }
 
-    pub(super) fn take_changed(&mut self) -> Vec<&Profile> {
-        let keys = std::mem::take(&mut self.changed);
-        keys.keys().filter_map(|key| self.cache.peek(key).map(|profile| &**profile)).collect()
+    /// Shows every changed profile to `write`; from then on it is cached.
+    pub(super) fn commit_changed(&mut self, mut write: impl FnMut(&Profile)) {
+        for (key, profile) in self.changed.drain() {
+            write(&profile);
+            self.cache.put(key, profile);
+        }
     }
 
     /// Lets the least used go; everything is committed.
@@ -78,6 +85,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         match self.load_existing(key)? {
             Some(profile) => Ok(profile),
             None => {
+                self.position.count_profile(key, 1);
                 let mut profile = Box::new(Profile::new(key.clone()));
                 profile.program_version = self.program.version;
                 Ok(profile)

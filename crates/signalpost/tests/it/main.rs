@@ -20,6 +20,8 @@ mod http;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod quarantine;

@@ -210,8 +210,8 @@ impl Log for Tape {
         self.log.end(partition)
     }
 
-    fn trim(&self, partition: u32, offset: u64) -> Result<(), log::Error> {
-        self.log.trim(partition, offset)
+    fn trim(&self, needed: &[u64], before: Timestamp) -> Result<(), log::Error> {
+        self.log.trim(needed, before)
     }
 
     fn seen(&self, identity: u128) -> Result<Option<Timestamp>, log::Error> {
