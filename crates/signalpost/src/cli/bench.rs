@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -27,6 +27,8 @@ pub struct Arguments {
     profiles: Option<u64>,
 }
 
+/// Profiles while the path is measured; a larger number is compared with this.
+const FEW_PROFILES: u64 = 10_000;
 const ADMIN: &str = "bench-admin";
 const WRITE: &str = "bench-write";
 /// Segments that are live while the path is measured.
@@ -62,6 +64,8 @@ fn wall_micros() -> i64 {
 /// A server in a process of its own, on a folder that goes with it.
 struct Server {
     child: Child,
+    /// Kept open, so that the server may go on talking.
+    _said: BufReader<ChildStdout>,
     folder: PathBuf,
     url: String,
     target: Target,
@@ -80,11 +84,22 @@ impl Server {
             .context("the server cannot be started")?;
         let mut line = String::new();
         let stdout = child.stdout.take().context("the server has no output")?;
-        BufReader::new(stdout).read_line(&mut line)?;
+        let mut said = BufReader::new(stdout);
+        said.read_line(&mut line)?;
         let Some((_, rest)) = line.split_once("http://") else { bail!("the server said: {line}") };
         let address = rest.split(',').next().unwrap_or_default().trim().to_owned();
         let target = Target { address: address.parse()?, path: "/api/events".into(), key: WRITE.into() };
-        Ok(Self { child, folder: folder.to_owned(), url: format!("http://{address}"), target })
+        Ok(Self { child, _said: said, folder: folder.to_owned(), url: format!("http://{address}"), target })
+    }
+
+    /// Kills it and starts it again; answers how long it took until it was ready.
+    async fn restart(&mut self) -> anyhow::Result<Duration> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let started = clock::instant();
+        *self = Self::start(&self.folder.clone())?;
+        wait_until_ready(&self.client()).await?;
+        Ok(started.elapsed())
     }
 
     fn client(&self) -> Client {
@@ -107,7 +122,7 @@ impl Drop for Server {
 pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("signalpost-bench-{}", std::process::id()));
     let clocks = Clocks { wall_micros, instant: clock::instant };
-    let server = Server::start(&folder)?;
+    let mut server = Server::start(&folder)?;
     let client = server.client();
     for (name, text) in SEGMENTS {
         client.put(&format!("/api/segments/{}", encode(name)), &json!({"rule": text})).await?;
@@ -121,9 +136,13 @@ pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Resul
         }
     }
     wait_for_rest(&client).await?;
-    let path = measure_path(&server, arguments.seconds, clocks).await?;
+    let path = measure_path(&server, arguments.seconds, FEW_PROFILES, clocks).await?;
     let memory = match arguments.profiles {
-        Some(profiles) => Some(fill(&server, profiles, clocks).await?),
+        Some(profiles) => {
+            let filled = fill(&mut server, profiles, clocks).await?;
+            let path = measure_path(&server, arguments.seconds, profiles, clocks).await?;
+            Some(json!({"filled": filled, "the_whole_path_then": path}))
+        }
         None => None,
     };
     let figures = json!({
@@ -144,6 +163,13 @@ pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Resul
         eprintln!("{} was left behind: {error}", folder.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn wait_until_ready(client: &Client) -> anyhow::Result<()> {
+    while client.get("/readyz").await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 /// Waits until the workers have taken everything.
@@ -173,10 +199,15 @@ fn load(connections: usize, batch: usize, seconds: u64, profiles: u64) -> Load {
 
 /// Events a second through clean, profile, ten segments and the lake: from the
 /// first one sent until the last one is processed.
-async fn measure_path(server: &Server, seconds: u64, clocks: Clocks) -> anyhow::Result<Json> {
+async fn measure_path(
+    server: &Server,
+    seconds: u64,
+    profiles: u64,
+    clocks: Clocks,
+) -> anyhow::Result<Json> {
     let client = server.client();
     let started = clock::instant();
-    let report = bench::run(&server.target, &load(16, 100, seconds * 2, 10_000), clocks).await?;
+    let report = bench::run(&server.target, &load(16, 100, seconds * 2, profiles), clocks).await?;
     wait_for_rest(&client).await?;
     let whole = started.elapsed().as_secs_f64();
     let events = report.events + report.warm_up_events;
@@ -201,7 +232,7 @@ async fn measure_latency(server: &Server, seconds: u64, clocks: Clocks) -> anyho
 }
 
 /// Fills profiles, and tells resident memory and the time of a restart.
-async fn fill(server: &Server, profiles: u64, clocks: Clocks) -> anyhow::Result<Json> {
+async fn fill(server: &mut Server, profiles: u64, clocks: Clocks) -> anyhow::Result<Json> {
     let wanted = profiles * 20;
     let mut sent = 0;
     while sent < wanted {
@@ -216,5 +247,11 @@ async fn fill(server: &Server, profiles: u64, clocks: Clocks) -> anyhow::Result<
     }
     wait_for_rest(&server.client()).await?;
     let resident = bench::resident_bytes(server.child.id()).unwrap_or_default();
-    Ok(json!({"profiles": profiles, "events": sent, "resident_mib": resident >> 20}))
+    let restart = server.restart().await?;
+    Ok(json!({
+        "profiles": profiles,
+        "events": sent,
+        "resident_mib": resident >> 20,
+        "restart_seconds": restart.as_secs_f64(),
+    }))
 }

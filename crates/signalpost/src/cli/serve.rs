@@ -1,5 +1,6 @@
 //! `signalpost serve`.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,20 +39,17 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
 }
 
 fn greet(app: &App) {
-    let url = app.settings.public_url();
-    println!(
-        "Signalpost {} listens on {url}, data in {}",
-        env!("CARGO_PKG_VERSION"),
-        app.settings.data.display()
-    );
+    let (url, version, data) =
+        (app.settings.public_url(), env!("CARGO_PKG_VERSION"), app.settings.data.display());
+    let mut text = format!("Signalpost {version} listens on {url}, data in {data}\n");
     if let Some((admin, write)) = &app.first_keys {
-        println!();
-        println!("Two keys were made. They are shown this once; only their hashes are kept.");
-        println!("  admin key  {admin}");
-        println!("  write key  {write}");
-        println!();
-        println!("Open the page, signed in: {url}/#key={admin}");
+        text += &format!(
+            "\nTwo keys were made. They are shown this once; only their hashes are kept.\n  \
+             admin key  {admin}\n  write key  {write}\n\nOpen the page, signed in: {url}/#key={admin}\n"
+        );
     }
+    // Whoever started the program may read none of it, or only the first line.
+    drop(std::io::stdout().write_all(text.as_bytes()));
 }
 
 /// Completes when the process is asked to end.
