@@ -20,10 +20,10 @@ use crate::time::Timestamp;
 use crate::value::Value;
 
 pub use attribute::BUILT_IN;
+pub(crate) use attribute::{Behind, behind};
 pub use fold::hash;
 pub use record::{DecodeError, RECORD_VERSION};
 pub use row::ProfileRow;
-pub(crate) use row::lookback;
 
 /// A place in a profile's order of events: by time, then by arrival.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -180,8 +180,12 @@ pub struct Profile {
     pub contacts: Vec<Contact>,
     /// The program version these caches were made under.
     pub program_version: u64,
-    /// The first instant at which something here may change by the clock.
+    /// The first instant at which something here may change by the clock. May
+    /// be early, never late.
     pub horizon: Timestamp,
+    /// Whether something changed that no evaluation of all segments has seen: a
+    /// profile just made, or a consent given outside of events.
+    pub unevaluated: bool,
     /// The instant a timer is set for; [`Timestamp::MAX`] when none is.
     pub timer: Timestamp,
 }
@@ -211,6 +215,7 @@ impl Profile {
             contacts: Vec::new(),
             program_version: 0,
             horizon: Timestamp::MAX,
+            unevaluated: true,
             timer: Timestamp::MAX,
         }
     }
