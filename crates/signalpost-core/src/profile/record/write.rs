@@ -76,19 +76,11 @@ struct Writer {
 
 impl Writer {
     fn number(&mut self, mut number: u64) {
-        // Collected first: one growth of the vector instead of one a byte.
-        let mut buffer = [0_u8; 10];
-        let mut length = 0;
-        for place in &mut buffer {
-            length += 1;
-            *place = (number & 0x7f).to_le_bytes()[0];
+        while number >= 0x80 {
+            self.bytes.push(number.to_le_bytes()[0] | 0x80);
             number >>= 7;
-            if number == 0 {
-                break;
-            }
-            *place |= 0x80;
         }
-        self.bytes.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        self.bytes.push(number.to_le_bytes()[0]);
     }
 
     /// Small distances from zero become small numbers.
