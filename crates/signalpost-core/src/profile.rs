@@ -186,6 +186,9 @@ pub struct Profile {
     /// Whether something changed that no evaluation of all segments has seen: a
     /// profile just made, or a consent given outside of events.
     pub unevaluated: bool,
+    /// Whether its rows hold those that only explanations show, as they do when
+    /// it was folded anew. The next thing that happens to it drops them.
+    pub explainable: bool,
     /// The instant a timer is set for; [`Timestamp::MAX`] when none is.
     pub timer: Timestamp,
 }
@@ -216,6 +219,7 @@ impl Profile {
             program_version: 0,
             horizon: Timestamp::MAX,
             unevaluated: true,
+            explainable: false,
             timer: Timestamp::MAX,
         }
     }

@@ -87,6 +87,7 @@ pub fn apply(
     now: Timestamp,
     actions: &mut Vec<Action>,
 ) {
+    drop_shown_rows(profile, program);
     if let (Some(id), Some(customer_id)) = (&event.anonymous_id, profile.key.customer_id())
         && !profile.anonymous_ids.contains(id)
     {
@@ -119,6 +120,7 @@ pub fn apply(
 /// Brings the profile forward to `now`: everything due until then happens at
 /// its own instant, in order.
 pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
+    drop_shown_rows(profile, program);
     while profile.next_due() <= now {
         let due = profile.next_due();
         let mut happened = Vec::new();
@@ -144,6 +146,9 @@ pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions
 ///
 /// `timeline` is every event of the profile, in any order. Derived events are
 /// made anew too; only what differs from before becomes an action.
+///
+/// The profile can then be explained: until something else happens to it, it
+/// also holds the rows that explanations name and evaluation does without.
 pub fn refold(
     profile: &mut Profile,
     program: &Program,
@@ -158,6 +163,7 @@ pub fn refold(
     fresh.contacts = std::mem::take(&mut profile.contacts);
     fresh.consents = std::mem::take(&mut profile.consents);
     fresh.timer = profile.timer;
+    fresh.explainable = true;
     *profile = fresh;
     take_in_all(profile, program, timeline, now, &known, actions);
     profile.program_version = program.version;
@@ -175,6 +181,7 @@ pub fn adopt(
     now: Timestamp,
     actions: &mut Vec<Action>,
 ) {
+    drop_shown_rows(profile, program);
     let mut known = sequence::fired_ids(profile, program);
     known.extend_from_slice(fired);
     take_in_all(profile, program, history, now, &known, actions);
@@ -250,6 +257,9 @@ fn take_in(
 /// Keeps what segments need of an event, and drops what none can see any more.
 fn insert_row(profile: &mut Profile, program: &Program, event: &Event, moment: Moment, now: Timestamp) {
     let Some((name, kept)) = program.rows.of(&event.event_type) else { return };
+    if kept.latest.is_some() && !profile.explainable {
+        return;
+    }
     let name = name.map_or_else(|| Arc::from(&*event.event_type), Arc::clone);
     let row = ProfileRow::cut(event, moment, name, &kept.columns);
     let index = profile.rows.partition_point(|held| held.moment < moment);
@@ -262,6 +272,15 @@ fn insert_row(profile: &mut Profile, program: &Program, event: &Event, moment: M
         }
     }
     prune(profile, program, now);
+}
+
+/// Drops the rows that only explanations show.
+fn drop_shown_rows(profile: &mut Profile, program: &Program) {
+    if std::mem::take(&mut profile.explainable) {
+        profile
+            .rows
+            .retain(|row| program.rows.of(&row.event_type).is_some_and(|(_, kept)| kept.latest.is_none()));
+    }
 }
 
 /// Drops rows that no segment can see any more. Done when the oldest row has

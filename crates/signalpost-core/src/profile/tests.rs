@@ -177,6 +177,7 @@ fn any_profile() -> impl Strategy<Value = Profile> {
         profile.horizon = if truth { Timestamp::MAX } else { due };
         profile.timer = if truth { due } else { Timestamp::MAX };
         profile.unevaluated = truth;
+        profile.explainable = !truth;
         profile
     })
 }
@@ -211,7 +212,7 @@ const GOLDEN: &str = "\
     0180dac409000100000100010870757263686173650180dac409000100000100010103616765033c00060001\
     ffb38913030141010000014101000004546f79730201410100000000000000400180dac40902000142000001\
     80dac409020001e9bb39b5077d8e08c0d587090100000142000101ffd9c40901010303040000000107000100\
-    00000100";
+    0000010000";
 
 #[test]
 fn records_of_other_versions_are_refused_in_words() {

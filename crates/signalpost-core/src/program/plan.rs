@@ -21,7 +21,8 @@ pub(crate) struct TypeRows {
     pub(crate) columns: Vec<(ColumnIndex, Box<str>)>,
     /// How far back from now; for ever when `None`.
     pub(crate) lookback: Option<Span>,
-    /// Only so many of the latest; all of the time when `None`.
+    /// Only so many of the latest, and only for explanations; all of the time
+    /// when `None`.
     pub(crate) latest: Option<usize>,
 }
 

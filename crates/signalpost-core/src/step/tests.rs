@@ -364,25 +364,32 @@ proptest! {
         prop_assert_eq!(few.memberships, all.memberships);
     }
 
-    /// Where the latest event of a type tells all, only the latest are kept, and
-    /// each of them can be named.
+    /// Where the latest event of a type tells all, no rows are kept; a profile
+    /// that was folded anew, to be explained, has those that are named.
     #[test]
-    fn rows_are_bounded_where_the_latest_tells(moments in prop::collection::vec(0_i64..3_000, 1..60)) {
+    fn rows_that_are_only_named_are_only_kept_to_be_named(moments in prop::collection::vec(0_i64..3_000, 1..60)) {
         let mut scene = Scene::new(&["IF event_type = 'product_view' AND event_time >= now() - 1 hours THEN assign to 'lately'"]);
-        for (seconds, index) in moments.iter().zip(0..) {
-            scene.send(&event(&format!("e{index}"), "product_view", *seconds), at(3_000));
+        let now = at(3_000);
+        let mut timeline = Vec::new();
+        for (seconds, sequence) in moments.iter().zip(1..) {
+            let event = event(&format!("e{sequence}"), "product_view", *seconds);
+            scene.send(&event, now);
+            timeline.push((Moment { timestamp: event.timestamp, sequence }, event));
         }
-        let mut latest: Vec<_> = moments.iter().map(|seconds| at(*seconds)).collect();
+        prop_assert_eq!(&scene.profile.rows, &[]);
+        prop_assert_eq!(&scene.told, &["enter lately at 3000000000"]);
+        let mut latest: Vec<_> = timeline.iter().map(|(moment, _)| *moment).collect();
         latest.sort_unstable();
         let latest = latest.split_off(latest.len().saturating_sub(crate::segment::EVIDENCE_MAX));
-        let kept: Vec<_> = scene.profile.rows.iter().map(|row| row.moment.timestamp).collect();
-        prop_assert_eq!(&kept, &latest);
-        let compiled = &scene.program.segments[0].compiled;
+
+        refold(&mut scene.profile, &scene.program, timeline, now, &mut Vec::new());
         let subject = ProfileSubject { profile: &scene.profile, program: &scene.program };
-        let told = compiled.explain(&subject, at(3_000));
-        let mut named: Vec<_> = told.events.iter().map(|event| event.timestamp).collect();
-        named.reverse();
+        let told = scene.program.segments[0].compiled.explain(&subject, now);
+        let named = told.events.iter().rev();
+        let named: Vec<_> = named.map(|event| Moment { timestamp: event.timestamp, sequence: event.sequence }).collect();
         prop_assert_eq!(named, latest);
+        scene.wait(now);
+        prop_assert_eq!(&scene.profile.rows, &[]);
     }
 }
 

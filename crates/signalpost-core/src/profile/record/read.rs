@@ -56,6 +56,7 @@ pub(super) fn profile(bytes: &[u8]) -> Read<Profile> {
     profile.program_version = from.number()?;
     profile.horizon = from.instant_or_never()?;
     profile.unevaluated = from.truth()?;
+    profile.explainable = from.truth()?;
     profile.timer = from.instant_or_never()?;
     if from.rest.is_empty() { Ok(profile) } else { Err(Reason("something follows it")) }
 }

@@ -62,6 +62,7 @@ pub(super) fn profile(profile: &Profile, bytes: Vec<u8>) -> Vec<u8> {
     to.number(profile.program_version);
     to.instant_or_never(profile.horizon);
     to.truth(profile.unevaluated);
+    to.truth(profile.explainable);
     to.instant_or_never(profile.timer);
     to.bytes
 }
