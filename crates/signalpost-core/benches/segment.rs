@@ -36,8 +36,10 @@ impl Subject for Profile {
     fn rows(&self) -> &[Event] {
         &self.0
     }
-    fn summary(&self, _: &str) -> Option<Summary> {
-        None
+    fn summary(&self, kind: &str) -> Option<Summary> {
+        let mut of_kind = self.0.iter().filter(|row| row.kind == kind).map(|row| row.timestamp);
+        let first = of_kind.next()?;
+        Some(Summary { count: 1, first, last: of_kind.next_back().unwrap_or(first) })
     }
     fn attribute(&self, _: &str, _: Timestamp) -> (Value, Timestamp) {
         (Value::Int(30), Timestamp::MAX)

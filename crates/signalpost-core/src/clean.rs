@@ -37,6 +37,8 @@ pub use settings::{
     DateOrder, DecimalMark, FingerprintScope, Limits, ProductIdPolicy, SourceSettings, Vendor,
 };
 
+use std::borrow::Cow;
+
 use problem::excerpt;
 use raw::type_name;
 use text::{is_placeholder_id, is_sentinel, tidy};
@@ -123,9 +125,9 @@ fn judge(
     problems.extend(product.problem);
     Ok(Judged {
         event_type,
-        customer_id: customer_id.map(CustomerId::from),
-        anonymous_id: anonymous_id.map(AnonymousId::from),
-        event_id: event_id.map(EventId::from),
+        customer_id: customer_id.map(|id| CustomerId::from(&*id)),
+        anonymous_id: anonymous_id.map(|id| AnonymousId::from(&*id)),
+        event_id: event_id.map(|id| EventId::from(&*id)),
         product_id: product.id,
         timestamp,
         original_timestamp,
@@ -196,12 +198,12 @@ fn event_type(field: &Field<'_>) -> Result<Box<str>, Problem> {
     Ok(text.into())
 }
 
-fn identity(
-    field: &Field<'_>,
+fn identity<'a>(
+    field: &'a Field<'_>,
     name: &str,
     source: &SourceSettings,
     problems: &mut Vec<Problem>,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<Cow<'a, str>>, Problem> {
     let Some(text) = identity::read(field, name)? else { return Ok(None) };
     let nobody = is_placeholder_id(&text)
         || source.placeholder_ids.iter().any(|placeholder| placeholder.eq_ignore_ascii_case(&text));

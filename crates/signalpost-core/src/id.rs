@@ -86,14 +86,24 @@ impl ProfileKey {
     /// The key as bytes that sort and never collide: one letter for the kind,
     /// then the identifier.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let (kind, text) = match self {
-            Self::Customer(id) => (b'c', id.as_str()),
-            Self::Anonymous(id) => (b'a', id.as_str()),
-        };
-        let mut bytes = Vec::with_capacity(1 + text.len());
+        let mut bytes = Vec::new();
+        self.write_bytes(&mut bytes);
+        bytes
+    }
+
+    /// Puts what [`ProfileKey::to_bytes`] gives behind what `bytes` holds.
+    pub fn write_bytes(&self, bytes: &mut Vec<u8>) {
+        let (kind, text) = self.parts();
+        bytes.reserve(1 + text.len());
         bytes.push(kind);
         bytes.extend_from_slice(text.as_bytes());
-        bytes
+    }
+
+    fn parts(&self) -> (u8, &str) {
+        match self {
+            Self::Customer(id) => (b'c', id.as_str()),
+            Self::Anonymous(id) => (b'a', id.as_str()),
+        }
     }
 
     /// Reads back what [`ProfileKey::to_bytes`] wrote; `None` for anything else.
@@ -120,8 +130,9 @@ impl ProfileKey {
     /// FNV-1a (Fowler, Noll, Vo) with a final mix: stable across versions and
     /// machines, because a partition's number is written to disk.
     pub fn partition(&self, partitions: u32) -> u32 {
+        let (kind, text) = self.parts();
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        for byte in self.to_bytes() {
+        for byte in std::iter::once(kind).chain(text.bytes()) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         hash ^= hash >> 32;

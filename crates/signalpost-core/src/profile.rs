@@ -20,10 +20,10 @@ use crate::time::Timestamp;
 use crate::value::Value;
 
 pub use attribute::BUILT_IN;
+pub(crate) use attribute::{Behind, behind};
 pub use fold::hash;
 pub use record::{DecodeError, RECORD_VERSION};
 pub use row::ProfileRow;
-pub(crate) use row::lookback;
 
 /// A place in a profile's order of events: by time, then by arrival.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -180,8 +180,15 @@ pub struct Profile {
     pub contacts: Vec<Contact>,
     /// The program version these caches were made under.
     pub program_version: u64,
-    /// The first instant at which something here may change by the clock.
+    /// The first instant at which something here may change by the clock. May
+    /// be early, never late.
     pub horizon: Timestamp,
+    /// Whether something changed that no evaluation of all segments has seen: a
+    /// profile just made, or a consent given outside of events.
+    pub unevaluated: bool,
+    /// Whether its rows hold those that only explanations show, as they do when
+    /// it was folded anew. The next thing that happens to it drops them.
+    pub explainable: bool,
     /// The instant a timer is set for; [`Timestamp::MAX`] when none is.
     pub timer: Timestamp,
 }
@@ -211,6 +218,8 @@ impl Profile {
             contacts: Vec::new(),
             program_version: 0,
             horizon: Timestamp::MAX,
+            unevaluated: true,
+            explainable: false,
             timer: Timestamp::MAX,
         }
     }

@@ -4,6 +4,8 @@
 //! In: changes, in the order they stand on the log. Out: the program that the
 //! step runs. Equal changes give an equal program, so a replay does too.
 
+mod plan;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -11,6 +13,8 @@ use crate::campaign::Campaign;
 use crate::id::SegmentName;
 use crate::segment::{self, Columns, Compiled, Definition, Need, Schema, SequenceRule, Statement};
 use crate::time::Timestamp;
+
+pub(crate) use plan::{Readers, Rows};
 
 /// One definition made, changed or taken away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,6 +126,10 @@ pub struct Program {
     pub campaigns: Vec<(u32, Campaign)>,
     /// Which rows profiles must keep.
     pub needs: Vec<Need>,
+    /// The same by event type.
+    pub(crate) rows: Rows,
+    /// Which segments an event may matter to.
+    pub(crate) readers: Readers,
     /// Segments that are no longer defined: their members still have to leave.
     removed: Vec<(u32, SegmentName)>,
     next_id: u32,
@@ -165,6 +173,8 @@ impl Program {
             self.changed_at = change.at;
         }
         self.needs = self.segments.iter().flat_map(|s| s.compiled.needs().iter().cloned()).collect();
+        self.rows = Rows::new(&self.needs, &self.columns);
+        self.readers = Readers::new(&self.segments);
         Ok(())
     }
 

@@ -143,6 +143,19 @@ pub struct Model {
     viewed: Counts,
     trend: Trend,
     refused_products: u64,
+    /// The bytes of the key in hand, in the same memory for every event.
+    key: Vec<u8>,
+}
+
+/// What an event teaches about each of its products.
+struct Lesson<'a> {
+    event: &'a Event,
+    profile: &'a ProfileKey,
+    viewed: bool,
+    bought: bool,
+    weight: u32,
+    /// The order a purchase belongs to.
+    order: Option<Cow<'a, str>>,
 }
 
 impl Model {
@@ -158,6 +171,7 @@ impl Model {
             bought: Counts::default(),
             viewed: Counts::default(),
             refused_products: 0,
+            key: Vec::new(),
         }
     }
 
@@ -189,24 +203,41 @@ impl Model {
         if !viewed && !bought && weight == 0 {
             return;
         }
-        let profile = profile.to_bytes();
-        let order = if bought { order_of(event) } else { None };
-        for id in products_of(event, self.settings.basket_max) {
-            if !self.settings.filter.allows(&id) {
-                continue;
-            }
-            let Some(index) = self.products.intern(&id, self.settings.products_max) else {
-                self.refused_products += 1;
-                continue;
-            };
-            self.trend.observe(index, &id, event.timestamp, weight);
-            if viewed {
-                self.view(index, event.timestamp, &profile);
-            }
-            if bought {
-                self.buy(index, event.timestamp, &profile, order.as_deref());
+        let lesson =
+            Lesson { event, profile, viewed, bought, weight, order: order_of(event).filter(|_| bought) };
+        if let Some(id) = &event.product_id {
+            self.learn(&lesson, id);
+        }
+        // One more than a basket may hold: it is then known to be oversized.
+        let list_max = self.settings.basket_max.saturating_add(1);
+        for id in listed_products(event, list_max) {
+            if event.product_id.as_ref() != Some(&id) {
+                self.learn(&lesson, &id);
             }
         }
+    }
+
+    /// Learns of one product of an event.
+    fn learn(&mut self, lesson: &Lesson<'_>, id: &ProductId) {
+        if !self.settings.filter.allows(id) {
+            return;
+        }
+        let Some(index) = self.products.intern(id, self.settings.products_max) else {
+            self.refused_products += 1;
+            return;
+        };
+        let at = lesson.event.timestamp;
+        self.trend.observe(index, at, lesson.weight);
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        lesson.profile.write_bytes(&mut key);
+        if lesson.viewed {
+            self.view(index, at, &key);
+        }
+        if lesson.bought {
+            self.buy(index, at, &key, lesson.order.as_deref());
+        }
+        self.key = key;
     }
 
     fn view(&mut self, index: Index, at: Timestamp, profile: &[u8]) {
@@ -215,7 +246,7 @@ impl Model {
             products_max: self.settings.session_max,
             baskets_max: self.settings.baskets_max,
         };
-        self.sessions.insert(profile, at, index, limits, &mut self.viewed, &self.products);
+        self.sessions.insert(profile, at, index, limits, &mut self.viewed);
         self.viewed.pairs.make_room(self.settings.pairs_max, &self.products);
     }
 
@@ -232,7 +263,7 @@ impl Model {
             }
             None => (&mut self.purchases, profile),
         };
-        baskets.insert(key, at, index, limits, &mut self.bought, &self.products);
+        baskets.insert(key, at, index, limits, &mut self.bought);
         self.bought.pairs.make_room(self.settings.pairs_max, &self.products);
     }
 
@@ -268,7 +299,8 @@ impl Model {
     /// The products in most baskets (orders, or sessions), at most `limit`, each
     /// with their number; ties by the bytes of the id.
     pub fn most(&self, kind: Together, limit: usize) -> Vec<(ProductId, u64)> {
-        self.counts(kind).baskets.iter().take(limit).map(|(id, count)| (id.clone(), count)).collect()
+        let ranked = self.counts(kind).ranked(&self.products).take(limit);
+        ranked.map(|(id, count)| (id.clone(), count)).collect()
     }
 
     /// The products wanted most of late, at most `limit`, each with its decayed
@@ -277,8 +309,8 @@ impl Model {
     /// `now` should not lie before the newest event: events after it are not
     /// taken out, they weigh more.
     pub fn trending(&self, now: Timestamp, limit: usize) -> Vec<(ProductId, f64)> {
-        let ranking = self.trend.ranking().iter().take(limit);
-        ranking.map(|(id, heat)| (id.clone(), self.trend.score(heat, now))).collect()
+        let ranked = self.trend.ranked(&self.products).take(limit);
+        ranked.map(|(id, heat)| (id.clone(), self.trend.score(heat, now))).collect()
     }
 
     /// How much the model holds.
@@ -302,35 +334,32 @@ impl Model {
 }
 
 /// The order a purchase belongs to; numbers are read as their digits.
-fn order_of(event: &Event) -> Option<String> {
+fn order_of(event: &Event) -> Option<Cow<'_, str>> {
     match get(&event.properties, "order_id")? {
-        Value::Text(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        Value::Int(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(Cow::Borrowed),
+        Value::Int(number) => Some(Cow::Owned(number.to_string())),
         _ => None,
     }
 }
 
-/// The products an event is about, at most one more than `list_max`: one that
-/// lists more is read as an oversized basket.
-fn products_of(event: &Event, list_max: usize) -> Vec<Cow<'_, ProductId>> {
-    let mut found: Vec<_> = event.product_id.iter().map(Cow::Borrowed).collect();
+/// The products in the first `lines_max` lines an event lists in its
+/// properties, in their normal form.
+fn listed_products(event: &Event, lines_max: usize) -> impl Iterator<Item = ProductId> + '_ {
     let list = ["products", "items"].into_iter().find_map(|name| match get(&event.properties, name) {
         Some(Value::List(list)) => Some(list),
         _ => None,
     });
-    for line in list.into_iter().flatten().take(list_max.saturating_add(1)) {
+    list.into_iter().flatten().take(lines_max).filter_map(|line| {
         let id = match line {
             Value::Map(map) => ["product_id", "id", "sku"].into_iter().find_map(|name| get(map, name)),
             other => Some(other),
         };
-        let id = match id {
+        match id {
             Some(Value::Text(text)) => catalog::product_id(text),
             Some(Value::Int(number)) => catalog::product_id(&number.to_string()),
             _ => None,
-        };
-        found.extend(id.filter(|id| event.product_id.as_ref() != Some(id)).map(Cow::Owned));
-    }
-    found
+        }
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! [`Compiled`] decides.
 
 mod bounds;
+mod columns;
 mod compile;
 mod duration;
 mod evaluate;
@@ -18,6 +19,7 @@ mod grammar;
 mod group;
 mod lex;
 mod names;
+mod node;
 mod operand;
 mod print;
 mod query;
@@ -33,7 +35,8 @@ mod syntax;
 mod tree;
 mod value_of;
 
-pub use compile::{ColumnIndex, Columns, Compiled, Need};
+pub use columns::{ColumnIndex, Columns};
+pub use compile::{Compiled, Need};
 pub use evaluate::Outcome;
 pub use explain::{EVIDENCE_MAX, Evidence, Explanation};
 pub use refusal::{Note, Refusal};

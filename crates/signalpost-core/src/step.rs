@@ -4,16 +4,19 @@
 //! the outside must do. Nothing is fetched and nothing is sent here; the same
 //! inputs in the same order give the same profile and the same actions.
 
+mod evaluate;
 mod sequence;
 mod subject;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::campaign::{self, Campaign, Cause, Delivery, Trigger};
 use crate::event::Event;
 use crate::id::{AnonymousId, CustomerId, EventId, ProfileKey, SegmentName};
-use crate::profile::{Membership, Moment, Profile, ProfileRow};
-use crate::program::{Program, Segment};
+use crate::profile::{Moment, Profile, ProfileRow};
+use crate::program::Program;
 use crate::time::{Span, Timestamp};
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +87,7 @@ pub fn apply(
     now: Timestamp,
     actions: &mut Vec<Action>,
 ) {
+    drop_shown_rows(profile, program);
     if let (Some(id), Some(customer_id)) = (&event.anonymous_id, profile.key.customer_id())
         && !profile.anonymous_ids.contains(id)
     {
@@ -96,10 +100,18 @@ pub fn apply(
         profile.future.insert(index, (moment, event.clone()));
         return;
     }
+    let before = actions.len();
     take_in(profile, program, event, moment, now, actions);
     // A start that arrives late may be due already.
     let derived = sequence::fire(profile, program, now, actions);
-    evaluate(profile, program, now, &MembershipCause::Event(event.event_id.clone()), Some(event), actions);
+    let alone =
+        derived.is_empty() && !actions.iter().skip(before).any(|action| matches!(action, Action::Retract(_)));
+    let cause = MembershipCause::Event(event.event_id.clone());
+    if alone && evaluate::is_current(profile, program, now) {
+        evaluate::touched(profile, program, now, &cause, event, actions);
+    } else {
+        evaluate::all(profile, program, now, &cause, Some(event), actions);
+    }
     for happened in std::iter::once(event).chain(&derived) {
         on_event(profile, program, happened, now, actions);
     }
@@ -108,6 +120,7 @@ pub fn apply(
 /// Brings the profile forward to `now`: everything due until then happens at
 /// its own instant, in order.
 pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
+    drop_shown_rows(profile, program);
     while profile.next_due() <= now {
         let due = profile.next_due();
         let mut happened = Vec::new();
@@ -121,7 +134,7 @@ pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions
             Some(event) => MembershipCause::Event(event.event_id.clone()),
             None => MembershipCause::Clock,
         };
-        evaluate(profile, program, due, &cause, happened.last(), actions);
+        evaluate::all(profile, program, due, &cause, happened.last(), actions);
         for event in &happened {
             on_event(profile, program, event, due, actions);
         }
@@ -133,6 +146,9 @@ pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions
 ///
 /// `timeline` is every event of the profile, in any order. Derived events are
 /// made anew too; only what differs from before becomes an action.
+///
+/// The profile can then be explained: until something else happens to it, it
+/// also holds the rows that explanations name and evaluation does without.
 pub fn refold(
     profile: &mut Profile,
     program: &Program,
@@ -147,10 +163,11 @@ pub fn refold(
     fresh.contacts = std::mem::take(&mut profile.contacts);
     fresh.consents = std::mem::take(&mut profile.consents);
     fresh.timer = profile.timer;
+    fresh.explainable = true;
     *profile = fresh;
     take_in_all(profile, program, timeline, now, &known, actions);
     profile.program_version = program.version;
-    evaluate(profile, program, now, &MembershipCause::Definition, None, actions);
+    evaluate::all(profile, program, now, &MembershipCause::Definition, None, actions);
 }
 
 /// Takes over the history of a device that is now known to be this person's.
@@ -164,10 +181,11 @@ pub fn adopt(
     now: Timestamp,
     actions: &mut Vec<Action>,
 ) {
+    drop_shown_rows(profile, program);
     let mut known = sequence::fired_ids(profile, program);
     known.extend_from_slice(fired);
     take_in_all(profile, program, history, now, &known, actions);
-    evaluate(profile, program, now, &MembershipCause::Merge, None, actions);
+    evaluate::all(profile, program, now, &MembershipCause::Merge, None, actions);
 }
 
 /// The ids of the derived events a profile has made so far.
@@ -236,136 +254,48 @@ fn take_in(
     sequence::observe(profile, program, event, moment, actions);
 }
 
+/// Keeps what segments need of an event, and drops what none can see any more.
 fn insert_row(profile: &mut Profile, program: &Program, event: &Event, moment: Moment, now: Timestamp) {
-    let Some(row) = ProfileRow::cut(event, moment, &program.needs, &program.columns) else { return };
+    let Some((name, kept)) = program.rows.of(&event.event_type) else { return };
+    if kept.latest.is_some() && !profile.explainable {
+        return;
+    }
+    let name = name.map_or_else(|| Arc::from(&*event.event_type), Arc::clone);
+    let row = ProfileRow::cut(event, moment, name, &kept.columns);
     let index = profile.rows.partition_point(|held| held.moment < moment);
     profile.rows.insert(index, row);
+    if let Some(latest) = kept.latest {
+        let mut alike = (0..).zip(&profile.rows).filter(|(_, row)| *row.event_type == *event.event_type);
+        let oldest = alike.next().map(|(index, _)| index);
+        if let (Some(oldest), true) = (oldest, alike.count() >= latest) {
+            profile.rows.remove(oldest);
+        }
+    }
     prune(profile, program, now);
 }
 
+/// Drops the rows that only explanations show.
+fn drop_shown_rows(profile: &mut Profile, program: &Program) {
+    if std::mem::take(&mut profile.explainable) {
+        profile
+            .rows
+            .retain(|row| program.rows.of(&row.event_type).is_some_and(|(_, kept)| kept.latest.is_none()));
+    }
+}
+
 /// Drops rows that no segment can see any more. Done when the oldest row has
-/// outlived its type's need, so the cost is spread.
+/// outlived its type's need, and as often as the rows have doubled, so that
+/// the cost is spread.
 fn prune(profile: &mut Profile, program: &Program, now: Timestamp) {
     let outlived = |row: &ProfileRow| {
-        crate::profile::lookback(&program.needs, &row.event_type)
-            .is_some_and(|span| row.moment.timestamp < now - span - Span::SECOND)
+        program.rows.of(&row.event_type).is_none_or(|(_, kept)| {
+            kept.lookback.is_some_and(|span| row.moment.timestamp < now - span - Span::SECOND)
+        })
     };
-    if profile.rows.len() > 8 && profile.rows.first().is_some_and(outlived) {
+    let count = profile.rows.len();
+    if count > 8 && (count.is_power_of_two() || profile.rows.first().is_some_and(outlived)) {
         profile.rows.retain(|row| !outlived(row));
     }
-}
-
-/// Passes over the segments at most this often, for segments that name others.
-const PASSES_MAX: usize = 4;
-
-/// Evaluates every segment at `now`, and records entries and exits.
-fn evaluate(
-    profile: &mut Profile,
-    program: &Program,
-    now: Timestamp,
-    cause: &MembershipCause,
-    event: Option<&Event>,
-    actions: &mut Vec<Action>,
-) {
-    let before = profile.memberships.clone();
-    let held = |segment: &Segment| before.iter().find(|held| held.segment == segment.id);
-    let mut horizon = Timestamp::MAX;
-    for pass in 0..PASSES_MAX {
-        let mut changed = false;
-        for segment in &program.segments {
-            let outcome = segment.compiled.evaluate(&ProfileSubject { profile, program }, now);
-            if pass == 0 || outcome.horizon > now {
-                horizon = horizon.min(outcome.horizon);
-            }
-            let member = outcome.value == Some(true);
-            if member == profile.is_member(segment.id) {
-                continue;
-            }
-            changed = true;
-            if member {
-                let fresh = Membership { segment: segment.id, entered_at: now, version: segment.version };
-                profile.memberships.push(held(segment).cloned().unwrap_or(fresh));
-            } else {
-                profile.memberships.retain(|held| held.segment != segment.id);
-            }
-        }
-        if !changed || !program.segments.iter().any(|segment| segment.compiled.segments().next().is_some()) {
-            break;
-        }
-    }
-    // The horizon is always later than now, or a faulty predicate could hold
-    // the clock for ever.
-    profile.horizon = horizon.max(now.next());
-    // Told once all segments are judged: one that names another may have gone
-    // back and forth on the way.
-    for segment in &program.segments {
-        let member = profile.is_member(segment.id);
-        if member != held(segment).is_some() {
-            switch(profile, program, segment, member, now, cause, event, actions);
-        }
-    }
-    leave_removed(profile, program, now, actions);
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one place tells of a membership; a struct would only rename them"
-)]
-fn switch(
-    profile: &mut Profile,
-    program: &Program,
-    segment: &Segment,
-    member: bool,
-    now: Timestamp,
-    cause: &MembershipCause,
-    event: Option<&Event>,
-    actions: &mut Vec<Action>,
-) {
-    actions.push(Action::Membership(MembershipChange {
-        profile: profile.key.clone(),
-        segment_id: segment.id,
-        segment: segment.name.clone(),
-        version: segment.version,
-        entered: member,
-        at: now,
-        cause: cause.clone(),
-    }));
-    // A new definition describes who is in; it is no reason to write to them.
-    if *cause == MembershipCause::Definition {
-        return;
-    }
-    let word = if member { "entered" } else { "left" };
-    let key = format!("{word} {} at {now}", segment.name);
-    for (id, campaign) in &program.campaigns {
-        let wanted = match &campaign.trigger {
-            Trigger::Enter { segment: name } => member && **name == *segment.name.as_str(),
-            Trigger::Exit { segment: name } => !member && **name == *segment.name.as_str(),
-            _ => false,
-        };
-        if wanted {
-            deliver(profile, program, *id, campaign, &key, event, now, actions);
-        }
-    }
-}
-
-/// Ends memberships of segments that are no longer defined.
-fn leave_removed(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
-    let key = profile.key.clone();
-    profile.memberships.retain(|held| {
-        let defined = program.segment_by_id(held.segment).is_some();
-        if !defined {
-            actions.push(Action::Membership(MembershipChange {
-                profile: key.clone(),
-                segment_id: held.segment,
-                segment: program.segment_name(held.segment),
-                version: held.version,
-                entered: false,
-                at: now,
-                cause: MembershipCause::Definition,
-            }));
-        }
-        defined
-    });
 }
 
 fn on_event(

@@ -18,6 +18,9 @@ use super::raw::{EventReader, EventSeed, Field, Name, RawEvent, unreadable};
 use super::settings::Limits;
 use crate::value::Value;
 
+/// So many events have room in a list before it has to grow.
+const BATCH_USUAL: usize = 32;
+
 /// What one element of a body turned out to be.
 pub type Element<'a> = Result<RawEvent<'a>, Rejection>;
 
@@ -35,9 +38,13 @@ pub fn parse_batch<'a>(body: &'a [u8], limits: &Limits) -> Result<Vec<Element<'a
         };
     }
     let overflow = Cell::new(false);
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
     let seed = BodySeed { limits, overflow: &overflow };
-    match seed.deserialize(&mut deserializer).and_then(|read| deserializer.end().map(|()| read)) {
+    // Known to be UTF-8 as a whole, it need not be asked of every text.
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => read_whole(serde_json::Deserializer::from_str(text), seed),
+        Err(_) => read_whole(serde_json::Deserializer::from_slice(body), seed),
+    };
+    match read {
         Ok(elements) => Ok(elements),
         Err(_) if overflow.get() => Err(BodyError::TooManyEvents { max: limits.events_max }),
         Err(error) => parse_mended(body, limits).map_err(|again| match again {
@@ -45,6 +52,15 @@ pub fn parse_batch<'a>(body: &'a [u8], limits: &Limits) -> Result<Vec<Element<'a
             other => other,
         }),
     }
+}
+
+fn read_whole<'de, R: serde_json::de::Read<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    seed: BodySeed<'_>,
+) -> Result<Vec<Element<'de>>, serde_json::Error> {
+    let elements = seed.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(elements)
 }
 
 fn body_error(error: &serde_json::Error) -> BodyError {
@@ -77,7 +93,7 @@ impl<'de> Visitor<'de> for BodySeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let seed = EventSeed { depth_max: self.limits.depth_max };
-        let mut elements = Vec::with_capacity(items.size_hint().unwrap_or(0));
+        let mut elements = Vec::with_capacity(items.size_hint().unwrap_or(BATCH_USUAL));
         while let Some(element) = items.next_element_seed(seed)? {
             if elements.len() >= self.limits.events_max {
                 self.overflow.set(true);

@@ -5,6 +5,7 @@
 //! isbot's public patterns (`bot/named.txt`, `bot/unnamed.txt`), with native
 //! apps, which a filter made for web pages tends to drop, held apart.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -121,9 +122,27 @@ pub fn prepare() -> bool {
     .all(|regex| LazyLock::force(regex).is_some())
 }
 
+thread_local! {
+    /// The agent judged last on this thread: the events of one request, and of
+    /// one visit, come from the same.
+    static LAST: RefCell<(Vec<u8>, Option<Agent>)> = const { RefCell::new((Vec::new(), None)) };
+}
+
 /// The kind of program `user_agent` belongs to.
 pub fn classify(user_agent: &str) -> Agent {
     let given = trimmed(user_agent);
+    LAST.with_borrow_mut(|(text, known)| match known {
+        Some(agent) if text == given => *agent,
+        _ => {
+            let agent = judge(given);
+            text.clear();
+            text.extend_from_slice(given);
+            *known.insert(agent)
+        }
+    })
+}
+
+fn judge(given: &[u8]) -> Agent {
     let start = given.get(..5).unwrap_or_default();
     let browser = start.eq_ignore_ascii_case(b"mozil") || start.eq_ignore_ascii_case(b"opera");
     let person = if !browser && matches(&APP_PRODUCT, given) { Agent::App } else { Agent::Human };

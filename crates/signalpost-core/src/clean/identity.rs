@@ -1,5 +1,7 @@
 //! Identity and event ids: text or a number in, text out, or nobody.
 
+use std::borrow::Cow;
+
 use super::problem::{Problem, ProblemCode, excerpt};
 use super::raw::{Field, type_name};
 use super::text::tidy;
@@ -19,12 +21,12 @@ pub(super) fn whole_number(number: f64) -> Option<String> {
 ///
 /// # Errors
 /// When it has another type, lost digits, or is too long.
-pub(super) fn read(input: &Field<'_>, name: &str) -> Result<Option<String>, Problem> {
+pub(super) fn read<'a>(input: &'a Field<'_>, name: &str) -> Result<Option<Cow<'a, str>>, Problem> {
     let text = match input {
         Field::Absent => return Ok(None),
-        Field::Text(text) => tidy(text).into_owned(),
-        Field::Value(Value::Int(number)) => number.to_string(),
-        Field::Value(Value::Float(number)) => whole_number(*number).ok_or_else(|| {
+        Field::Text(text) => tidy(text),
+        Field::Value(Value::Int(number)) => number.to_string().into(),
+        Field::Value(Value::Float(number)) => whole_number(*number).map(Cow::Owned).ok_or_else(|| {
             let message = format!("{number} is a number whose digits may be lost; send ids as text");
             Problem::new(ProblemCode::WrongType, name, message)
         })?,

@@ -53,8 +53,8 @@ fn refuse(shown: &str, why: &str) -> Reading {
     Reading { id: None, problem: Some(Problem::new(ProblemCode::BadProductId, "product_id", message)) }
 }
 
-fn found(text: impl Into<String>) -> Reading {
-    Reading { id: Some(ProductId::from(text.into())), problem: None }
+fn found(text: impl AsRef<str>) -> Reading {
+    Reading { id: Some(ProductId::from(text.as_ref())), problem: None }
 }
 
 fn read_text(given: &str, policy: &ProductIdPolicy) -> Reading {
@@ -95,11 +95,17 @@ fn read_text(given: &str, policy: &ProductIdPolicy) -> Reading {
         }
     }
     // Tidied again, because upper case may come apart: one form for `ῢ`.
-    if policy.fold_case { found(tidy(&text.to_uppercase())) } else { found(text) }
+    let folded = !policy.fold_case || text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_lowercase());
+    if folded { found(tidy(text)) } else { found(tidy(&text.to_uppercase())) }
 }
 
 /// What this module wrote before.
 fn normal_form(text: &str) -> Option<String> {
+    let begins =
+        |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    if !begins("gtin:") && !begins("shopify:") {
+        return None;
+    }
     let lower = text.to_ascii_lowercase();
     if let Some(digits) = lower.strip_prefix("gtin:") {
         return (digits.len() == 14 && check_digit_fits(digits)).then_some(lower);

@@ -4,6 +4,7 @@
 //! Each answer comes with the first instant at which it may change by the
 //! clock alone.
 
+use super::fold::{CART, PURCHASES, UNSUBSCRIBE, VIEWS};
 use super::{Moment, Profile};
 use crate::time::{Span, Timestamp};
 use crate::value::Value;
@@ -26,7 +27,63 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("email_consent", "Whether e-mail was consented to; null when never said"),
 ];
 
-const PURCHASES: [&str; 2] = ["purchase", "order_completed"];
+/// The events that change a computed trait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind<'a> {
+    /// None.
+    Nothing,
+    /// Those of every type.
+    EveryType,
+    /// Those of these types.
+    Types(&'static [&'static str]),
+    /// Those of this type.
+    Type(&'a str),
+}
+
+/// The events that change what [`Profile::attribute`] says of a name. One that
+/// sets a trait of the name changes it too, and so does a consent.
+pub(crate) fn behind(name: &str) -> Behind<'_> {
+    match name {
+        "customer_id" => Behind::Nothing,
+        "first_seen" | "last_seen" | "recency_score" | "events" => Behind::EveryType,
+        "last_viewed_product" | "recent_view_category" => Behind::Types(VIEWS),
+        "cart_items" => Behind::Types(CART),
+        "orders" | "total_spent" | "rfm_recency" | "rfm_frequency" | "rfm_monetary" => {
+            Behind::Types(PURCHASES)
+        }
+        "email_consent" => Behind::Types(&[UNSUBSCRIBE]),
+        other => match named_type(other) {
+            Some((event_type, _)) => Behind::Type(event_type),
+            None => Behind::Nothing,
+        },
+    }
+}
+
+/// What a name such as `<type>_count` tells of an event type.
+#[derive(Clone, Copy)]
+enum OfType {
+    Count,
+    CountOfDays(i64),
+    First,
+    Last,
+}
+
+/// `<type>_count`, `<type>_count_<N>d`, `first_<type>_at`, `last_<type>_at`.
+fn named_type(name: &str) -> Option<(&str, OfType)> {
+    if let Some(event_type) = name.strip_suffix("_count") {
+        return Some((event_type, OfType::Count));
+    }
+    let of_time = |prefix| name.strip_prefix(prefix).and_then(|rest: &str| rest.strip_suffix("_at"));
+    if let Some(event_type) = of_time("last_") {
+        return Some((event_type, OfType::Last));
+    }
+    if let Some(event_type) = of_time("first_") {
+        return Some((event_type, OfType::First));
+    }
+    let (event_type, days) = name.rsplit_once("_count_")?;
+    let days = days.strip_suffix('d')?.parse().ok().filter(|days| (1..=90).contains(days))?;
+    Some((event_type, OfType::CountOfDays(days)))
+}
 
 impl Profile {
     /// The value of a trait or computed trait at `now`, and the first later
@@ -68,25 +125,16 @@ impl Profile {
         }
     }
 
-    /// `<type>_count`, `<type>_count_<N>d`, `first_<type>_at`, `last_<type>_at`.
     fn by_event_type(&self, name: &str, now: Timestamp) -> (Value, Timestamp) {
         let constant = |value| (value, Timestamp::MAX);
-        if let Some(event_type) = name.strip_suffix("_count") {
-            return constant(count(self.summary(event_type).map_or(0, |s| s.count)));
+        let Some((event_type, told)) = named_type(name) else { return constant(Value::Null) };
+        let summary = self.summary(event_type);
+        match told {
+            OfType::Count => constant(count(summary.map_or(0, |s| s.count))),
+            OfType::Last => constant(time(summary.map(|s| s.last))),
+            OfType::First => constant(time(summary.map(|s| s.first))),
+            OfType::CountOfDays(days) => self.counted_days(event_type, days, now),
         }
-        if let Some(event_type) = name.strip_prefix("last_").and_then(|rest| rest.strip_suffix("_at")) {
-            return constant(time(self.summary(event_type).map(|s| s.last)));
-        }
-        if let Some(event_type) = name.strip_prefix("first_").and_then(|rest| rest.strip_suffix("_at")) {
-            return constant(time(self.summary(event_type).map(|s| s.first)));
-        }
-        if let Some((event_type, days)) = name.rsplit_once("_count_")
-            && let Some(days) = days.strip_suffix('d').and_then(|days| days.parse::<i64>().ok())
-            && (1..=90).contains(&days)
-        {
-            return self.counted_days(event_type, days, now);
-        }
-        constant(Value::Null)
     }
 
     /// Events of a type on the last `days` UTC days, today included.

@@ -15,23 +15,36 @@ pub const DAILY_COUNTS_KEPT: usize = 92;
 pub const VIEWED_KEPT: usize = 20;
 /// Products kept in the cart.
 pub const CART_KEPT: usize = 200;
+/// Event types that are a look at a product.
+pub(super) const VIEWS: &[&str] = &["product_view", "product_viewed", "view"];
+/// Event types that put a product into the cart.
+const CART_ADDS: &[&str] = &["add_to_cart", "product_added"];
+/// Event types that take a product out of the cart.
+const CART_REMOVES: &[&str] = &["remove_from_cart", "product_removed"];
+/// Event types that buy.
+pub(super) const PURCHASES: &[&str] = &["purchase", "order_completed"];
+/// Event types that change the cart: the three before together.
+pub(super) const CART: &[&str] =
+    &["add_to_cart", "product_added", "remove_from_cart", "product_removed", "purchase", "order_completed"];
+/// The event type that refuses e-mail.
+pub(super) const UNSUBSCRIBE: &str = "unsubscribe";
 /// Micro-units in one unit of money.
 const MICROS: f64 = 1_000_000.0;
 
 impl Profile {
     /// Takes in one event whose time has come.
     pub fn fold(&mut self, event: &Event, moment: Moment) {
-        self.fold_derived(event, moment);
-        let at = event.timestamp;
-        if let Some(summary) = self.types.iter_mut().find(|s| s.event_type == event.event_type) {
-            let (first, last) = summary.outside.unwrap_or((at, at));
-            summary.outside = Some((first.min(at), last.max(at)));
-        }
+        self.fold_summary(event, true);
+        self.fold_facts(event, moment);
     }
 
     /// Takes in one derived event, which may be taken back.
     pub(crate) fn fold_derived(&mut self, event: &Event, moment: Moment) {
-        self.fold_summary(event);
+        self.fold_summary(event, false);
+        self.fold_facts(event, moment);
+    }
+
+    fn fold_facts(&mut self, event: &Event, moment: Moment) {
         self.fold_traits(event, moment);
         if let Some(id) = &event.anonymous_id
             && self.key.customer_id().is_some()
@@ -40,16 +53,17 @@ impl Profile {
             self.anonymous_ids.push(id.clone());
         }
         match &*event.event_type {
-            "product_view" | "product_viewed" | "view" => self.fold_view(event, moment),
-            "add_to_cart" | "product_added" => self.fold_cart_added(event, moment),
-            "remove_from_cart" | "product_removed" => self.fold_cart_removed(event, moment),
-            "purchase" | "order_completed" => self.fold_purchase(event, moment),
-            "unsubscribe" => self.set_consent("email", false, moment),
+            kind if VIEWS.contains(&kind) => self.fold_view(event, moment),
+            kind if CART_ADDS.contains(&kind) => self.fold_cart_added(event, moment),
+            kind if CART_REMOVES.contains(&kind) => self.fold_cart_removed(event, moment),
+            kind if PURCHASES.contains(&kind) => self.fold_purchase(event, moment),
+            UNSUBSCRIBE => self.set_consent("email", false, moment),
             _ => {}
         }
     }
 
-    fn fold_summary(&mut self, event: &Event) {
+    /// `outside` says that the event was not derived.
+    fn fold_summary(&mut self, event: &Event, outside: bool) {
         let at = event.timestamp;
         let day = at.day();
         let summary = match self.types.iter().position(|s| s.event_type == event.event_type) {
@@ -70,6 +84,10 @@ impl Profile {
         summary.count += 1;
         summary.first = summary.first.min(at);
         summary.last = summary.last.max(at);
+        if outside {
+            let (first, last) = summary.outside.unwrap_or((at, at));
+            summary.outside = Some((first.min(at), last.max(at)));
+        }
         match summary.daily.binary_search_by_key(&day, |(held, _)| *held) {
             Ok(index) => {
                 if let Some((_, count)) = summary.daily.get_mut(index) {
@@ -142,6 +160,7 @@ impl Profile {
 
     /// Records a consent decision; the latest moment wins.
     pub fn set_consent(&mut self, purpose: &str, granted: bool, moment: Moment) {
+        self.unevaluated |= self.consent(purpose) != Some(granted);
         match self.consents.iter_mut().find(|held| &*held.purpose == purpose) {
             Some(held) if held.set_at <= moment => {
                 held.granted = granted;

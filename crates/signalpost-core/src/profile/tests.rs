@@ -95,8 +95,132 @@ proptest! {
     }
 
     #[test]
-    fn records_read_back(at in 0_i64..1_000_000, product in "[A-Z]{1,6}") {
-        let profile = profile_of(&[event(1, "product_view", at, Some(&product), Map::new())]);
-        prop_assert_eq!(Profile::decode(&profile.encode()), Ok(profile));
+    fn records_read_back(profile in any_profile()) {
+        let bytes = profile.encode();
+        prop_assert_eq!(Profile::decode(&bytes), Ok(profile));
+        for cut in 0..bytes.len() {
+            prop_assert!(Profile::decode(&bytes[..cut]).is_err(), "cut at {}", cut);
+        }
     }
+
+    #[test]
+    fn damage_is_told(profile in any_profile(), place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = profile.encode();
+        let place = place.index(bytes.len());
+        bytes[place] = byte;
+        // Whatever it reads as, it must not panic nor ask for all the memory.
+        let _told = Profile::decode(&bytes);
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        (-1e9..1e9).prop_map(Value::Float),
+        "[a-zé]{0,6}".prop_map(|text| Value::Text(text.into())),
+        any::<i64>().prop_map(|at| Value::Time(Timestamp::from_micros(at))),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::List),
+            prop::collection::vec(("[a-z]{1,3}".prop_map(Into::into), inner), 0..3).prop_map(Value::Map),
+        ]
+    })
+}
+
+fn any_moment() -> impl Strategy<Value = Moment> {
+    (any::<i64>(), any::<u64>())
+        .prop_map(|(at, sequence)| Moment { timestamp: Timestamp::from_micros(at), sequence })
+}
+
+/// A profile folded from some events, with every other field filled as well.
+fn any_profile() -> impl Strategy<Value = Profile> {
+    let events = prop::collection::vec((0_usize..6, any::<i32>(), 0_usize..3, any_value()), 0..12);
+    let rows = prop::collection::vec((0_usize..6, any_moment(), any_value(), any::<u16>()), 0..6);
+    let numbers = (any::<u32>(), any::<u64>(), any::<i64>(), any::<bool>());
+    (events, rows, any_moment(), any_value(), numbers).prop_map(|(events, rows, moment, value, numbers)| {
+        let types = ["product_view", "add_to_cart", "purchase", "identify", "unsubscribe", "é"];
+        let (small, large, at, truth) = numbers;
+        let key = if truth { ProfileKey::Customer("c1".into()) } else { ProfileKey::Anonymous("a1".into()) };
+        let mut profile = Profile::new(key);
+        for ((kind, at, product, value), index) in events.into_iter().zip(0..) {
+            let product = ["A", "B"].get(product).copied();
+            let properties = vec![("category".into(), "Toys".into()), ("quantity".into(), value.clone())];
+            let (mut event, moment) = event(index, types[kind], at.into(), product, properties);
+            event.traits.push(("fond_of".into(), value));
+            event.anonymous_id = truth.then(|| format!("a{index}").into());
+            profile.fold(&event, moment);
+            profile.future.push((moment, event));
+        }
+        for (kind, moment, value, column) in rows {
+            let values = vec![(crate::segment::ColumnIndex::from_number(column), value)];
+            profile.rows.push(ProfileRow { moment, event_type: types[kind].into(), values });
+        }
+        let due = Timestamp::from_micros(at);
+        profile.derived.push(Derived {
+            rule: small,
+            cause: moment,
+            cause_event_id: "e".into(),
+            matching: value.clone(),
+            product_id: truth.then(|| "A".into()),
+            due,
+            fired: truth,
+        });
+        profile.awaited.push(Awaited { rule: small, matching: value, at: due });
+        profile.memberships.push(Membership { segment: small, entered_at: due, version: small });
+        profile.contacts.push(Contact { campaign: small, at: due });
+        profile.cart_emptied = truth.then_some(moment);
+        profile.spent_micros = at;
+        profile.program_version = large;
+        profile.horizon = if truth { Timestamp::MAX } else { due };
+        profile.timer = if truth { due } else { Timestamp::MAX };
+        profile.unevaluated = truth;
+        profile.explainable = !truth;
+        profile
+    })
+}
+
+/// The bytes of a small profile, in form 2. They may never change: what is on
+/// disk must be read. A new form gets a new number and its own golden bytes.
+#[test]
+fn the_written_form_is_golden() {
+    let mut profile = profile_of(&[
+        event(1, "product_view", 10, Some("A"), vec![("category".into(), "Toys".into())]),
+        event(2, "add_to_cart", 20, Some("A"), vec![("quantity".into(), Value::Int(2))]),
+        event(3, "purchase", 30, Some("B"), vec![("total".into(), Value::Float(9.5))]),
+    ]);
+    profile.rows.push(ProfileRow {
+        moment: Moment { timestamp: Timestamp::from_micros(20_000_000), sequence: 2 },
+        event_type: "add_to_cart".into(),
+        values: vec![(crate::segment::ColumnIndex::from_number(3), Value::Int(2))],
+    });
+    profile.memberships.push(Membership {
+        segment: 7,
+        entered_at: Timestamp::from_micros(20_000_000),
+        version: 1,
+    });
+    let bytes = profile.encode();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, GOLDEN);
+    assert_eq!(Profile::decode(&bytes), Ok(profile));
+}
+
+const GOLDEN: &str = "\
+    020002633100030c70726f647563745f766965770180dac409000100000100010b6164645f746f5f63617274\
+    0180dac409000100000100010870757263686173650180dac409000100000100010103616765033c00060001\
+    ffb38913030141010000014101000004546f79730201410100000000000000400180dac40902000142000001\
+    80dac409020001e9bb39b5077d8e08c0d587090100000142000101ffd9c40901010303040000000107000100\
+    0000010000";
+
+#[test]
+fn records_of_other_versions_are_refused_in_words() {
+    let told = |bytes: &[u8]| Profile::decode(bytes).unwrap_err().to_string();
+    assert!(told(&[RECORD_VERSION + 1, 0]).contains("upgrade Signalpost"));
+    assert!(told(&[1, 0]).contains("start with an empty data folder"));
+    assert!(told(&[]).contains("it is empty"));
+    let mut longer = Profile::new(ProfileKey::Customer("c1".into())).encode();
+    longer.push(0);
+    assert!(told(&longer).contains("something follows it"));
 }

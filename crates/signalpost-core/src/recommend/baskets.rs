@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use super::pairs::Pairs;
 use super::products::{Index, Products};
 use super::ranking::Ranking;
+use crate::id::ProductId;
 use crate::time::{Span, Timestamp};
 
 /// What baskets are counted into.
@@ -20,32 +21,58 @@ use crate::time::{Span, Timestamp};
 pub(super) struct Counts {
     /// In how many baskets two products stand together.
     pub(super) pairs: Pairs,
-    /// In how many baskets a product stands.
-    pub(super) baskets: Ranking<u64>,
+    /// In how many baskets each product stands, by index.
+    baskets: Vec<u64>,
+    ranking: Ranking<u64>,
 }
 
 impl Counts {
-    /// A product's number of baskets goes up.
-    fn enter(&mut self, product: Index, products: &Products) {
-        let held = self.baskets.get(product).unwrap_or(0);
-        if let Some(id) = products.id(product) {
-            self.baskets.set(product, id, Some(held.saturating_add(1)));
+    /// In how many baskets a product stands; `None` for none.
+    pub(super) fn baskets(&self, product: Index) -> Option<u64> {
+        self.baskets.get(product as usize).copied().filter(|baskets| *baskets > 0)
+    }
+
+    /// Sets in how many baskets a product stands.
+    pub(super) fn set_baskets(&mut self, product: Index, baskets: u64) {
+        let place = product as usize;
+        if self.baskets.len() <= place {
+            self.baskets.resize(place + 1, 0);
         }
+        if let Some(held) = self.baskets.get_mut(place) {
+            *held = baskets;
+        }
+        self.ranking.touch(product);
+    }
+
+    /// Products by their number of baskets, highest first.
+    pub(super) fn ranked<'a>(
+        &'a self,
+        products: &'a Products,
+    ) -> impl Iterator<Item = (&'a ProductId, u64)> + use<'a> {
+        self.ranking.iter(products, |product| self.baskets(product))
+    }
+
+    /// Each product that stands in a basket, in order of its index, and in how
+    /// many.
+    pub(super) fn by_index(&self) -> impl Iterator<Item = (Index, u64)> + '_ {
+        (0..).zip(&self.baskets).map(|(index, baskets)| (index, *baskets)).filter(|(_, baskets)| *baskets > 0)
+    }
+
+    /// A product's number of baskets goes up.
+    fn enter(&mut self, product: Index) {
+        self.set_baskets(product, self.baskets(product).unwrap_or(0).saturating_add(1));
     }
 
     /// A product's number of baskets goes down.
-    fn leave(&mut self, product: Index, products: &Products) {
-        let held = self.baskets.get(product).unwrap_or(0);
-        if let Some(id) = products.id(product) {
-            self.baskets.set(product, id, held.checked_sub(1).filter(|left| *left > 0));
-        }
+    fn leave(&mut self, product: Index) {
+        self.set_baskets(product, self.baskets(product).unwrap_or(0).saturating_sub(1));
     }
 
     /// A whole basket no longer counts.
-    fn withdraw(&mut self, basket: &[Index], products: &Products) {
+    fn withdraw(&mut self, basket: &[Index]) {
         for (place, one) in basket.iter().enumerate() {
-            self.leave(*one, products);
-            basket.iter().skip(place + 1).for_each(|other| self.pairs.subtract(*one, *other));
+            self.leave(*one);
+            self.pairs.subtract_all(*one, basket.get(place + 1..).unwrap_or_default());
         }
     }
 }
@@ -94,7 +121,6 @@ impl Baskets {
         product: Index,
         limits: Limits,
         counts: &mut Counts,
-        products: &Products,
     ) {
         if self.count >= limits.baskets_max {
             self.forget_oldest(limits.baskets_max);
@@ -107,13 +133,19 @@ impl Baskets {
         // rest, those that begin within the gap after it are its own.
         let from = baskets.partition_point(|basket| at - basket.last > limits.gap);
         let to = baskets.partition_point(|basket| basket.first - at <= limits.gap);
+        if let (1, Some(basket)) = (to.saturating_sub(from), baskets.get_mut(from)) {
+            basket.first = basket.first.min(at);
+            basket.last = basket.last.max(at);
+            add(basket, product, limits.products_max, counts);
+            return;
+        }
         let mut joined = baskets.drain(from..to.max(from));
         let mut basket =
             joined.next().unwrap_or(Basket { first: at, last: at, products: Vec::new(), oversized: false });
         let mut fewer = 0;
         for other in joined {
             fewer += 1;
-            basket = join(basket, other, limits.products_max, counts, products);
+            basket = join(basket, other, limits.products_max, counts);
         }
         if from == to {
             self.count += 1;
@@ -121,7 +153,7 @@ impl Baskets {
         self.count = self.count.saturating_sub(fewer);
         basket.first = basket.first.min(at);
         basket.last = basket.last.max(at);
-        add(&mut basket, product, limits.products_max, counts, products);
+        add(&mut basket, product, limits.products_max, counts);
         baskets.insert(from, basket);
     }
 
@@ -170,38 +202,38 @@ impl Baskets {
 }
 
 /// Puts one product into a basket.
-fn add(basket: &mut Basket, product: Index, max: usize, counts: &mut Counts, products: &Products) {
+fn add(basket: &mut Basket, product: Index, max: usize, counts: &mut Counts) {
     if basket.oversized {
         return;
     }
     let Err(place) = basket.products.binary_search(&product) else { return };
     if basket.products.len() >= max {
-        counts.withdraw(&basket.products, products);
+        counts.withdraw(&basket.products);
         basket.products = Vec::new();
         basket.oversized = true;
         return;
     }
-    counts.enter(product, products);
-    basket.products.iter().for_each(|other| counts.pairs.add(product, *other));
+    counts.enter(product);
+    counts.pairs.add_all(product, &basket.products);
     basket.products.insert(place, product);
 }
 
 /// Makes two baskets of one key one.
-fn join(one: Basket, other: Basket, max: usize, counts: &mut Counts, products: &Products) -> Basket {
+fn join(one: Basket, other: Basket, max: usize, counts: &mut Counts) -> Basket {
     let (first, last) = (one.first.min(other.first), one.last.max(other.last));
     let (common, only_other): (Vec<Index>, Vec<Index>) =
         other.products.iter().partition(|product| one.products.binary_search(product).is_ok());
     if one.oversized || other.oversized || one.products.len() + only_other.len() > max {
-        counts.withdraw(&one.products, products);
-        counts.withdraw(&other.products, products);
+        counts.withdraw(&one.products);
+        counts.withdraw(&other.products);
         return Basket { first, last, products: Vec::new(), oversized: true };
     }
     // What both had was counted twice; what only one had now meets what only the
     // other had.
-    counts.withdraw(&common, products);
+    counts.withdraw(&common);
     let only_one = one.products.iter().filter(|product| other.products.binary_search(product).is_err());
     for product in only_one {
-        only_other.iter().for_each(|met| counts.pairs.add(*product, *met));
+        counts.pairs.add_all(*product, &only_other);
     }
     let mut all = one.products;
     all.extend(only_other);

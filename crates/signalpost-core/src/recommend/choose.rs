@@ -7,7 +7,6 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::products::Index;
-use super::ranking::Ranking;
 use super::{Model, Strategy, Together};
 use crate::catalog::{Catalog, Item};
 use crate::id::ProductId;
@@ -116,13 +115,25 @@ impl Model {
                 let seeds = [&[viewed][..], &[cart, purchased]];
                 self.together(Together::Viewed, &seeds, catalog)
             }
-            Strategy::Trending => leaders(self, self.trend.ranking(), request, catalog, move |heat| {
-                candidate(self.trend.score(heat, now), "popular right now", Strategy::Trending)
-            }),
+            Strategy::Trending => {
+                let describe = move |heat| {
+                    candidate(self.trend.score(heat, now), "popular right now", Strategy::Trending)
+                };
+                match request.category {
+                    None => Box::new(
+                        self.trend.ranked(&self.products).map(move |(id, heat)| (id, describe(heat))),
+                    ),
+                    Some(name) => self.leaders(name, catalog, |index| self.trend.heat(index), describe),
+                }
+            }
             Strategy::BestSellers | Strategy::Auto => {
-                leaders(self, &self.bought.baskets, request, catalog, |orders| {
-                    candidate(orders as f64, "a best seller", Strategy::BestSellers)
-                })
+                let describe = |orders| candidate(orders as f64, "a best seller", Strategy::BestSellers);
+                match request.category {
+                    None => Box::new(
+                        self.bought.ranked(&self.products).map(move |(id, orders)| (id, describe(orders))),
+                    ),
+                    Some(name) => self.leaders(name, catalog, |index| self.bought.baskets(index), describe),
+                }
             }
             Strategy::RecentlyViewed => Box::new(viewed.iter().zip(1u32..).map(|(id, place)| {
                 (id, candidate(1.0 / f64::from(place), "you looked at this", Strategy::RecentlyViewed))
@@ -170,6 +181,25 @@ impl Model {
             (ranked.id, Candidate { score: ranked.key as f64, reason: reason.into(), strategy })
         }))
     }
+
+    /// The products of a category, best first. Only its own are ranked, so that
+    /// a small one does not cost a walk over everything.
+    fn leaders<'a, K: Copy + Ord + 'a>(
+        &'a self,
+        category: &str,
+        catalog: &'a Catalog,
+        key: impl Fn(Index) -> Option<K>,
+        describe: impl Fn(K) -> Candidate + 'a,
+    ) -> Source<'a> {
+        let ranked = catalog
+            .in_category(category)
+            .filter_map(|item| {
+                let key = key(self.products.find(&item.product_id)?)?;
+                Some(Ranked { key, id: &item.product_id, with: () })
+            })
+            .collect();
+        Box::new(descending(ranked).map(move |ranked| (ranked.id, describe(ranked.key))))
+    }
 }
 
 /// What a product shares with a person's products.
@@ -190,28 +220,6 @@ type Source<'a> = Box<dyn Iterator<Item = (&'a ProductId, Candidate)> + 'a>;
 
 fn candidate(score: f64, reason: &'static str, strategy: Strategy) -> Candidate {
     Candidate { score, reason: reason.into(), strategy }
-}
-
-/// The products of a ranking, best first. For a category only its own items are
-/// ranked, so that a small one does not cost a walk over everything.
-fn leaders<'a, K: Copy + Ord + 'a>(
-    model: &'a Model,
-    ranking: &'a Ranking<K>,
-    request: &Request<'_>,
-    catalog: &'a Catalog,
-    describe: impl Fn(K) -> Candidate + 'a,
-) -> Source<'a> {
-    let Some(category) = request.category else {
-        return Box::new(ranking.iter().map(move |(id, key)| (id, describe(key))));
-    };
-    let ranked = catalog
-        .in_category(category)
-        .filter_map(|item| {
-            let key = ranking.get(model.products.find(&item.product_id)?)?;
-            Some(Ranked { key, id: &item.product_id, with: () })
-        })
-        .collect();
-    Box::new(descending(ranked).map(move |ranked| (ranked.id, describe(ranked.key))))
 }
 
 /// Anything the catalog has, in order of the ids, when nothing is known.

@@ -46,9 +46,24 @@ pub(super) struct Pairs {
 }
 
 impl Pairs {
-    /// One more basket has both.
-    pub(super) fn add(&mut self, one: Index, other: Index) {
-        self.put(one, other, 1);
+    /// One more basket has `one` beside each of `others`, which it is not one of.
+    pub(super) fn add_all(&mut self, one: Index, others: &[Index]) {
+        let last = others.iter().copied().fold(one, Index::max);
+        make_place(&mut self.partners, last);
+        // The one side is found once; the other sides are elsewhere each.
+        let Some(partners) = self.partners.get_mut(one as usize) else { return };
+        let mut partners = std::mem::take(partners);
+        for other in others {
+            self.distinct += usize::from(bump(&mut partners, *other, 1));
+        }
+        if let Some(place) = self.partners.get_mut(one as usize) {
+            *place = partners;
+        }
+        for other in others {
+            if let Some(partners) = self.partners.get_mut(*other as usize) {
+                bump(partners, one, 1);
+            }
+        }
     }
 
     /// `count` more baskets have both.
@@ -56,18 +71,22 @@ impl Pairs {
         if one == other || count == 0 {
             return;
         }
-        if bump(&mut self.partners, one, other, count) {
-            self.distinct += 1;
+        make_place(&mut self.partners, one.max(other));
+        if let Some(partners) = self.partners.get_mut(one as usize) {
+            self.distinct += usize::from(bump(partners, other, count));
         }
-        bump(&mut self.partners, other, one, count);
+        if let Some(partners) = self.partners.get_mut(other as usize) {
+            bump(partners, one, count);
+        }
     }
 
-    /// One basket less has both. A pair already dropped stays away.
-    pub(super) fn subtract(&mut self, one: Index, other: Index) {
-        if lower(&mut self.partners, one, other) {
-            self.distinct -= 1;
+    /// One basket less has `one` beside each of `others`. A pair already dropped
+    /// stays away.
+    pub(super) fn subtract_all(&mut self, one: Index, others: &[Index]) {
+        for other in others {
+            self.distinct -= usize::from(lower(&mut self.partners, one, *other));
+            lower(&mut self.partners, *other, one);
         }
-        lower(&mut self.partners, other, one);
     }
 
     /// The products that share a basket with `seed`, in no order, and in how
@@ -160,12 +179,15 @@ impl Pairs {
     }
 }
 
-fn bump(all: &mut Vec<Partners>, one: Index, other: Index, count: u32) -> bool {
-    let place = one as usize;
+fn make_place(all: &mut Vec<Partners>, index: Index) {
+    let place = index as usize;
     if all.len() <= place {
         all.resize_with(place + 1, Partners::default);
     }
-    let Some(partners) = all.get_mut(place) else { return false };
+}
+
+/// Whether the pair is new.
+fn bump(partners: &mut Partners, other: Index, count: u32) -> bool {
     let held = partners.entry(other).or_insert(0);
     *held = held.saturating_add(count);
     *held == count

@@ -27,7 +27,8 @@ pub struct Settings {
     /// that still make one basket. Default 1 hour.
     pub purchase_gap: Span,
     /// The most distinct products of a session. A larger one is a robot's and
-    /// counts nothing. Default 200.
+    /// counts nothing. Default 50: every product of a session is counted with
+    /// every other, so the work of an event grows with this.
     pub session_max: usize,
     /// The most distinct products of an order. A larger one is a stock transfer
     /// and counts nothing. Default 2,048.
@@ -76,7 +77,7 @@ impl Default for Settings {
             half_life: Span::DAY,
             session_gap: Span::MINUTE.times(30),
             purchase_gap: Span::HOUR,
-            session_max: 200,
+            session_max: 50,
             basket_max: 2_048,
             pairs_max: 4_000_000,
             baskets_max: 200_000,

@@ -91,7 +91,7 @@ impl Model {
         }
         let place = |index: Index| places.get(index as usize).copied().unwrap_or(index);
         let counts = |counts: &Counts| {
-            let mut baskets: Vec<_> = counts.baskets.by_index().map(|(i, n)| (place(i), n)).collect();
+            let mut baskets: Vec<_> = counts.by_index().map(|(i, n)| (place(i), n)).collect();
             baskets.sort_unstable();
             let pairs = sorted.iter().map(|(_, one)| {
                 let mut partners: Vec<_> =
@@ -148,9 +148,11 @@ impl Model {
         restore_counts(&mut model.bought, snapshot.bought, &model.products);
         restore_counts(&mut model.viewed, snapshot.viewed, &model.products);
         for (index, periods) in (0..).zip(snapshot.trend) {
-            let Some(id) = model.products.id(index) else { return Err(damaged("a trend has no product")) };
+            if model.products.id(index).is_none() {
+                return Err(damaged("a trend has no product"));
+            }
             for (period, sum) in periods {
-                model.trend.put(index, id, period, sum);
+                model.trend.put(index, period, sum);
             }
         }
         model.refused_products = snapshot.refused_products;
@@ -190,8 +192,8 @@ fn restore(baskets: &mut Baskets, written: Vec<WrittenBaskets>, products: &Produ
 
 fn restore_counts(counts: &mut Counts, written: WrittenCounts, products: &Products) {
     for (index, baskets) in written.baskets {
-        if let Some(id) = products.id(index) {
-            counts.baskets.set(index, id, Some(baskets));
+        if products.id(index).is_some() {
+            counts.set_baskets(index, baskets);
         }
     }
     for (one, partners) in (0..).zip(written.pairs) {

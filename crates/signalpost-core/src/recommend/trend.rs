@@ -9,7 +9,7 @@
 //! periods each sum counts half as much as the next. And since all products decay
 //! alike, their order never changes by itself: it is kept, not computed.
 
-use super::products::Index;
+use super::products::{Index, Products};
 use super::ranking::Ranking;
 use crate::id::ProductId;
 use crate::time::{Span, Timestamp};
@@ -17,6 +17,8 @@ use crate::time::{Span, Timestamp};
 /// Weights are counted in units of 2^-24: finer than any mail will show, and a
 /// period still holds a hundred thousand million events of a product.
 const FRACTION_BITS: i32 = 24;
+/// 2^24.
+const FRACTION: f64 = 16_777_216.0;
 /// Periods older than this before a product's newest weigh less than one part
 /// in 2^64 each, and are forgotten.
 const PERIODS_MAX: i64 = 64;
@@ -48,20 +50,20 @@ impl Trend {
     }
 
     /// Counts an event of `weight` at `at`.
-    pub(super) fn observe(&mut self, index: Index, id: &ProductId, at: Timestamp, weight: u32) {
+    pub(super) fn observe(&mut self, index: Index, at: Timestamp, weight: u32) {
         if weight == 0 {
             return;
         }
         let (period, part) = self.place(at);
-        let grown = f64::from(weight) * part.exp2() * f64::from(FRACTION_BITS).exp2();
+        let grown = f64::from(weight) * part.exp2() * FRACTION;
         #[expect(clippy::cast_possible_truncation, reason = "a float cast to u64 is held at the limits")]
         #[expect(clippy::cast_sign_loss, reason = "weights are not negative")]
         let amount = grown.round() as u64;
-        self.put(index, id, period, amount);
+        self.put(index, period, amount);
     }
 
     /// Adds `amount`, in units of 2^-24, to a period of a product.
-    pub(super) fn put(&mut self, index: Index, id: &ProductId, period: i64, amount: u64) {
+    pub(super) fn put(&mut self, index: Index, period: i64, amount: u64) {
         let place = index as usize;
         if self.periods.len() <= place {
             self.periods.resize_with(place + 1, Periods::new);
@@ -77,14 +79,21 @@ impl Trend {
         }
         let newest = periods.last().map_or(period, |(newest, _)| *newest);
         periods.retain(|(own, _)| *own > newest - PERIODS_MAX);
-        let heat = heat(periods);
-        self.ranking.set(index, id, heat);
+        self.ranking.touch(index);
     }
 
-    /// Products by their trend, highest first. `now` does not change the order,
-    /// only the scores.
-    pub(super) fn ranking(&self) -> &Ranking<Heat> {
-        &self.ranking
+    /// Products by their trend, highest first. The time does not change the
+    /// order, only the scores.
+    pub(super) fn ranked<'a>(
+        &'a self,
+        products: &'a Products,
+    ) -> impl Iterator<Item = (&'a ProductId, Heat)> + use<'a> {
+        self.ranking.iter(products, |index| self.heat(index))
+    }
+
+    /// A product's trend; `None` when it has none.
+    pub(super) fn heat(&self, index: Index) -> Option<Heat> {
+        self.periods.get(index as usize).and_then(|periods| heat(periods))
     }
 
     /// The weighted, decayed sum at `now`.

@@ -1,7 +1,7 @@
 //! What a condition on events says about their type and time, so that a set
 //! of events is found by its type and by binary search.
 
-use super::compile::LikePart;
+use super::node::LikePart;
 use super::tree::{Comparison, Expression};
 use crate::time::Span;
 use crate::value::Value;

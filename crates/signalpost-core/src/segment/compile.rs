@@ -1,90 +1,40 @@
 //! From a typed tree to the form that is evaluated: columns by index, event
 //! sets with their types and time bounds taken out, and what rows they need.
 
-use std::collections::HashMap;
-
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use super::Definition;
 use super::bounds::{
     self, Bounds, is_not_before_now, like_pattern, own_types, time_bounds, type_test, types_in,
 };
-use super::tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate};
+use super::columns::{ColumnIndex, Columns};
+use super::explain::EVIDENCE_MAX;
+use super::node::{Bound, Node, Set};
+use super::tree::{Aggregate, Comparison, Expression, Function, Predicate};
 use crate::time::Span;
 use crate::value::Value;
 
-/// The place of an event's column in the rows given to evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ColumnIndex(u16);
-
-impl ColumnIndex {
-    /// What is given when there is no room for another column; always null.
-    pub(super) const NONE: Self = Self(u16::MAX);
-
-    /// The index, from 0.
-    pub const fn as_usize(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// Names of event columns by index. It only grows, and all segments of a
-/// program share it, so that a row can hold its values by index.
-#[derive(Clone, Debug, Default)]
-pub struct Columns {
-    names: Vec<Box<str>>,
-    index: HashMap<Box<str>, ColumnIndex>,
-}
-
-impl Columns {
-    /// The index of a name, given out when it is new. At most 65,535 names.
-    pub fn intern(&mut self, name: &str) -> ColumnIndex {
-        if let Some(index) = self.index.get(name) {
-            return *index;
-        }
-        let index = match u16::try_from(self.names.len()) {
-            Ok(next) if next < u16::MAX => ColumnIndex(next),
-            _ => return ColumnIndex::NONE,
-        };
-        self.names.push(name.into());
-        self.index.insert(name.into(), index);
-        index
-    }
-
-    /// The name at an index.
-    pub fn name(&self, index: ColumnIndex) -> Option<&str> {
-        self.names.get(index.as_usize()).map(|name| &**name)
-    }
-
-    /// The index of a name that has one.
-    pub fn find(&self, name: &str) -> Option<ColumnIndex> {
-        self.index.get(name).copied()
-    }
-
-    /// How many names there are.
-    pub fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    /// The names in the order of their indexes.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| &**name)
-    }
-}
-
-/// Event rows an evaluation must be given.
+/// Event rows that evaluations must be given, or that explanations show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
     /// Of this type; all types when `None`.
-    pub event_type: Option<Box<str>>,
+    pub event_type: Option<Arc<str>>,
     /// The columns that are read of them.
     pub columns: Vec<ColumnIndex>,
     /// How far back from now; for ever when `None`.
     pub lookback: Option<Span>,
+    /// Only so many of the latest of the type, which an explanation names:
+    /// evaluation itself reads none of them. All, for evaluation, when `None`.
+    pub latest: Option<usize>,
+}
+
+/// What an answer depends on besides time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reads {
+    /// Whether events of every type count.
+    pub(crate) every_type: bool,
+    /// The types whose events count.
+    pub(crate) types: Vec<Box<str>>,
 }
 
 /// A definition made ready to be evaluated.
@@ -95,6 +45,7 @@ pub struct Compiled {
     /// Names and indexes of the columns read, for explanations.
     pub(super) columns: Vec<(Box<str>, ColumnIndex)>,
     needs: Vec<Need>,
+    reads: Reads,
     attributes: Vec<Box<str>>,
     segments: Vec<Box<str>>,
 }
@@ -103,6 +54,11 @@ impl Compiled {
     /// Which event rows evaluation must be given, one entry a type.
     pub fn needs(&self) -> &[Need] {
         &self.needs
+    }
+
+    /// The events that are read, as rows or summed up; attributes not counted.
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.reads
     }
 
     /// The attributes that are read.
@@ -136,6 +92,7 @@ impl Definition {
             definition: self.clone(),
             columns: compiler.columns,
             needs: compiler.needs,
+            reads: compiler.reads,
             attributes: compiler.attributes,
             segments: compiler.segments,
         }
@@ -150,107 +107,6 @@ pub(super) fn part(predicate: &Predicate, columns: &[(Box<str>, ColumnIndex)]) -
     Compiler::default().node(predicate, &mut find)
 }
 
-/// What is evaluated. Event rows are told apart by level: how many event sets
-/// stand around the one they come from.
-#[derive(Clone, Debug)]
-pub(super) enum Node {
-    Constant(Value),
-    Now,
-    Today,
-    Attribute(Box<str>),
-    Column {
-        index: ColumnIndex,
-        level: u8,
-    },
-    Timestamp {
-        level: u8,
-    },
-    EventType {
-        level: u8,
-    },
-    TypeIs {
-        types: Box<[Box<str>]>,
-        negated: bool,
-        level: u8,
-    },
-    InSegment(Box<str>),
-    Shift(Box<Node>, Span),
-    Not(Box<Node>),
-    And(Box<[Node]>),
-    Or(Box<[Node]>),
-    Compare(Comparison, Box<(Node, Node)>),
-    Between {
-        parts: Box<[Node; 3]>,
-        negated: bool,
-    },
-    In {
-        value: Box<Node>,
-        list: Box<[Node]>,
-        /// The list again, in order, when it is all constant texts.
-        texts: Option<Box<[Box<str>]>>,
-        negated: bool,
-    },
-    Like {
-        value: Box<Node>,
-        pattern: Box<[LikePart]>,
-        negated: bool,
-        any_case: bool,
-    },
-    Is {
-        value: Box<Node>,
-        what: Known,
-        negated: bool,
-    },
-    Arithmetic(Operator, Box<(Node, Node)>),
-    Coalesce(Box<[Node]>),
-    Case {
-        branches: Box<[(Node, Node)]>,
-        otherwise: Box<Node>,
-    },
-    Lower(Box<Node>),
-    Upper(Box<Node>),
-    Cast(Box<Node>, CastTo),
-    Exists(Box<Set>),
-    Aggregate(Box<(Function, Option<Node>, Set)>),
-}
-
-/// A piece of a LIKE pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LikePart {
-    /// `%`.
-    AnyText,
-    /// `_`.
-    AnyLetter,
-    Letter(char),
-}
-
-/// A set of events of the profile.
-#[derive(Clone, Debug)]
-pub(super) struct Set {
-    /// Types of its events; all types when `None`.
-    pub(super) types: Option<Box<[Box<str>]>>,
-    /// Not before any of these.
-    pub(super) lower: Box<[Bound]>,
-    /// Not after any of these.
-    pub(super) upper: Box<[Bound]>,
-    /// What else must be true.
-    pub(super) rest: Box<[Node]>,
-    /// Its events' level.
-    pub(super) level: u8,
-    /// Whether the summary of its types says all that is asked.
-    pub(super) from_summary: bool,
-}
-
-/// An instant that bounds a set.
-#[derive(Clone, Debug)]
-pub(super) struct Bound {
-    pub(super) instant: Node,
-    /// Whether an event at the very instant is in.
-    pub(super) inclusive: bool,
-    /// Whether it changes by steps that are never backward, as midnight does.
-    pub(super) forward_only: bool,
-}
-
 /// An event set that is being compiled.
 struct Open {
     columns: Vec<ColumnIndex>,
@@ -261,9 +117,21 @@ struct Open {
 struct Compiler {
     open: Vec<Open>,
     needs: Vec<Need>,
+    reads: Reads,
     attributes: Vec<Box<str>>,
     segments: Vec<Box<str>>,
     columns: Vec<(Box<str>, ColumnIndex)>,
+}
+
+/// What is asked of an event set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Whether it has any event.
+    Existence,
+    /// How many it has, or the times of the first and last.
+    Sums,
+    /// Something of its events.
+    Events,
 }
 
 type Intern<'a> = &'a mut dyn FnMut(&str) -> ColumnIndex;
@@ -389,7 +257,7 @@ impl Compiler {
         if let Expression::Or(parts) = filter {
             return Node::Or(parts.iter().map(|part| self.exists(part, intern)).collect());
         }
-        let (_, set) = self.set(filter, None, true, intern);
+        let (_, set) = self.set(filter, None, Asked::Existence, intern);
         Node::Exists(Box::new(set))
     }
 
@@ -401,17 +269,17 @@ impl Compiler {
             Function::Minimum | Function::Maximum | Function::First | Function::Last => of_time,
             Function::CountDistinct | Function::Sum | Function::Average => false,
         };
-        let (argument, set) = self.set(&aggregate.filter, aggregate.argument.as_ref(), summable, intern);
+        let asked = if summable { Asked::Sums } else { Asked::Events };
+        let (argument, set) = self.set(&aggregate.filter, aggregate.argument.as_ref(), asked, intern);
         Node::Aggregate(Box::new((aggregate.function, argument, set)))
     }
 
-    /// Compiles a set and what is taken of its events. `summable` says that
-    /// counts and times are all that is asked of it.
+    /// Compiles a set and what is taken of its events.
     fn set(
         &mut self,
         filter: &Expression,
         argument: Option<&Expression>,
-        summable: bool,
+        asked: Asked,
         intern: Intern<'_>,
     ) -> (Option<Node>, Set) {
         let mut types: Option<Vec<Box<str>>> = None;
@@ -444,19 +312,26 @@ impl Compiler {
         let rest: Box<[Node]> = rest.iter().map(|part| self.node(part, intern)).collect();
         let argument = argument.map(|argument| self.node(argument, intern));
         let open = self.open.pop();
-        let from_summary =
-            summable && types.is_some() && lower.is_empty() && upper.is_empty() && rest.is_empty();
-        if let (false, Some(open)) = (from_summary, open) {
-            let kinds: Vec<Option<Box<str>>> = match &types {
-                Some(types) => types.iter().cloned().map(Some).collect(),
+        let typed = asked != Asked::Events && types.is_some() && upper.is_empty() && rest.is_empty();
+        let from_summary = typed && lower.is_empty();
+        let by_latest = typed && !from_summary && asked == Asked::Existence;
+        match &types {
+            Some(types) => types.iter().for_each(|kind| remember(&mut self.reads.types, kind)),
+            None => self.reads.every_type = true,
+        }
+        // Explanations name no events of sets within sets.
+        let unseen = from_summary || (by_latest && level > 0);
+        if let (false, Some(open)) = (unseen, open) {
+            let kinds: Vec<Option<Arc<str>>> = match &types {
+                Some(types) => types.iter().map(|kind| Some(Arc::from(&**kind))).collect(),
                 None => vec![None],
             };
             for event_type in kinds {
-                self.need(event_type, &open);
+                self.need(event_type, &open, by_latest.then_some(EVIDENCE_MAX));
             }
         }
         let types = types.map(Vec::into_boxed_slice);
-        (argument, Set { types, lower, upper, rest, level, from_summary })
+        (argument, Set { types, lower, upper, rest, level, from_summary, by_latest })
     }
 
     /// How far before now an instant can lie at most, where the text tells.
@@ -479,9 +354,10 @@ impl Compiler {
         Some(distance.max(Span::ZERO))
     }
 
-    fn need(&mut self, event_type: Option<Box<str>>, open: &Open) {
+    fn need(&mut self, event_type: Option<Arc<str>>, open: &Open, latest: Option<usize>) {
         let Some(held) = self.needs.iter_mut().find(|need| need.event_type == event_type) else {
-            self.needs.push(Need { event_type, columns: open.columns.clone(), lookback: open.lookback });
+            let columns = open.columns.clone();
+            self.needs.push(Need { event_type, columns, lookback: open.lookback, latest });
             return;
         };
         for column in &open.columns {
@@ -493,6 +369,7 @@ impl Compiler {
             (Some(held), Some(new)) => Some(held.max(new)),
             _ => None,
         };
+        held.latest = held.latest.zip(latest).map(|(held, new)| held.max(new));
     }
 }
 

@@ -8,7 +8,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::compile::{ColumnIndex, Compiled, Node};
+use super::columns::ColumnIndex;
+use super::compile::Compiled;
+use super::node::Node;
 use super::subject::{Row, Subject};
 use super::tree::{Comparison, Known};
 use super::value_of;

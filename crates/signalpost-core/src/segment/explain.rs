@@ -4,8 +4,9 @@
 use std::ops::ControlFlow;
 
 use super::Form;
-use super::compile::{Compiled, Node, Set, part};
+use super::compile::{Compiled, part};
 use super::evaluate::Scene;
+use super::node::{Node, Set};
 use super::print;
 use super::subject::{Row, Subject};
 use super::tree::Expression;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::compile::{Bound, Node, Set};
 use super::evaluate::{Frame, Outer, Scalar, Scene, Truth};
+use super::node::{Bound, Node, Set};
 use super::subject::{Row, Subject, Summary};
 use super::tree::Function;
 use super::value_of::{self, MICRO};
@@ -44,6 +44,9 @@ impl<'a, S: Subject> Scene<'a, S> {
         if set.from_summary {
             return Truth::always(Some(self.summary(set).is_some()));
         }
+        if set.by_latest {
+            return self.latest_is_inside(set, frame);
+        }
         let mut found = None;
         // The newest row stays longest.
         let horizon = self.scan(set, frame, true, &mut |_, until| {
@@ -55,6 +58,20 @@ impl<'a, S: Subject> Scene<'a, S> {
             Some(until) => Truth { value: Some(true), horizon: until },
             None => Truth { value: Some(false), horizon },
         }
+    }
+
+    /// Whether the latest event of a set's types is not before its lower bounds.
+    fn latest_is_inside(&self, set: &'a Set, frame: Outer<'_, 'a, S::Row>) -> Truth {
+        let mut horizon = Timestamp::MAX;
+        let outside = |horizon| Truth { value: Some(false), horizon };
+        let Some(lower) = self.side(&set.lower, frame, true, &mut horizon) else { return outside(horizon) };
+        let from = lower.fixed.max(lower.moving).unwrap_or(Timestamp::MIN);
+        let Some(last) = self.summary(set).map(|summary| summary.last).filter(|last| *last >= from) else {
+            return outside(horizon);
+        };
+        let leaves = lower.moving.map_or(Timestamp::MAX, |from| (last + (self.now - from)).next());
+        let steps = lower.steps_at.unwrap_or(Timestamp::MAX);
+        Truth { value: Some(true), horizon: horizon.min(leaves).min(steps) }
     }
 
     /// Visits the rows of a set with the instant until which each stays in.

@@ -1,6 +1,6 @@
 //! What evaluation asks of one profile.
 
-use super::compile::ColumnIndex;
+use super::columns::ColumnIndex;
 use crate::time::Timestamp;
 use crate::value::Value;
 

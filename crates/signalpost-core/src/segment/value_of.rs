@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use super::compile::LikePart;
 use super::evaluate::Scalar;
+use super::node::LikePart;
 use super::tree::{CastTo, Operator};
 use crate::time::{Span, Timestamp};
 use crate::value::Value;

@@ -121,6 +121,24 @@ proptest! {
         }
     }
 
+    /// Rankings are put in order when somebody asks: asking often and asking
+    /// once must come to the same.
+    #[test]
+    fn asking_on_the_way_changes_nothing(events in some_events(), max in 2usize..6) {
+        let mut asked = Model::new(small_baskets(max));
+        let told = |model: &Model| {
+            let most = [Together::Bought, Together::Viewed].map(|kind| model.most(kind, 99));
+            (most, model.trending(at(500), 99))
+        };
+        for (event, earlier) in events.iter().zip(1..) {
+            feed(&mut asked, std::slice::from_ref(event));
+            let mut fresh = Model::new(small_baskets(max));
+            feed(&mut fresh, &events[..earlier]);
+            prop_assert_eq!(told(&asked), told(&fresh));
+            prop_assert_eq!(told(&asked.clone()), told(&fresh));
+        }
+    }
+
     #[test]
     fn counts_are_those_of_the_definition(events in some_events(), max in 2usize..6) {
         let mut model = Model::new(small_baskets(max));

@@ -262,9 +262,14 @@ fn a_cart_without_a_later_purchase() {
     assert_eq!(member(hour(4)).value, Some(false));
     assert_eq!(member(hour(5)), Outcome { value: Some(true), horizon: hour(29).next() });
     let (compiled, _) = compiled(open);
-    let day = Some(Span::DAY);
-    let need = |kind: &str| Need { event_type: Some(kind.into()), columns: Vec::new(), lookback: day };
-    assert_eq!(compiled.needs(), [need("purchase"), need("add_to_cart")]);
+    // Of the purchases the latest one tells, which the profile knows.
+    let need = Need {
+        event_type: Some("add_to_cart".into()),
+        columns: Vec::new(),
+        lookback: Some(Span::DAY),
+        latest: None,
+    };
+    assert_eq!(compiled.needs(), [need]);
 }
 
 #[test]
@@ -306,8 +311,9 @@ fn needs_say_types_columns_and_lookback() {
         event_type: Some("a".into()),
         columns: vec![column("color"), column("size")],
         lookback: Some(Span::DAY.times(3)),
+        latest: None,
     };
-    let second = Need { event_type: None, columns: vec![column("price")], lookback: None };
+    let second = Need { event_type: None, columns: vec![column("price")], lookback: None, latest: None };
     assert_eq!(compiled.needs(), [first, second]);
     assert_eq!(compiled.attributes().collect::<Vec<_>>(), ["limit"]);
     assert!(compiled.mentions_segment("VIP") && !compiled.mentions_segment("vip"));

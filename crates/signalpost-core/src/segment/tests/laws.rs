@@ -187,7 +187,8 @@ fn instants(now: Timestamp) -> Vec<Timestamp> {
 fn needed(compiled: &Compiled, subject: &AsOf, now: Timestamp) -> AsOf {
     subject.keeping(|row| {
         compiled.needs().iter().any(|need| {
-            need.event_type.as_deref().is_none_or(|kind| kind == row.kind)
+            need.latest.is_none()
+                && need.event_type.as_deref().is_none_or(|kind| kind == row.kind)
                 && need.lookback.is_none_or(|lookback| row.timestamp >= now - lookback)
         })
     })
