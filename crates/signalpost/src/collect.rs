@@ -17,9 +17,9 @@ use signalpost_core::time::{Span, Timestamp};
 
 use crate::app::App;
 use crate::clock;
-use crate::log::Quarantined;
 use crate::log::dedup::{Identity, event_identity};
 use crate::log::writer::{Incoming, Receipt, Submission, SubmitError, WINDOW_MAX};
+use crate::log::{Quarantined, encode_event};
 use crate::problem::Problem;
 
 /// What is said of one event that was not taken, or only with a remark.
@@ -104,7 +104,8 @@ fn incoming(clean: Clean, source: &SourceSettings) -> Incoming {
         content: by_content.then(|| (clean.fingerprint, source.fingerprint_window.min(WINDOW_MAX))),
         timestamp: clean.event.timestamp,
     };
-    Incoming { event: clean.event, identity }
+    let encoded = Some(encode_event(&clean.event));
+    Incoming { event: clean.event, identity, encoded }
 }
 
 /// An id for an event that came without one: sorts by time.

@@ -119,11 +119,37 @@ pub struct Quarantined {
 /// Names a quarantined event: sorts by time of receipt.
 pub type QuarantineId = u64;
 
+/// A record on its way to the log.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    /// Where it goes.
+    pub partition: u32,
+    /// What it says.
+    pub record: Arc<Record>,
+    /// The event's bytes from [`encode_event`], when somebody has made them
+    /// already: requests do, side by side, and spare the one writer the work.
+    pub encoded: Option<Vec<u8>>,
+}
+
+impl Appended {
+    /// A record whose bytes nobody has made yet.
+    pub fn new(partition: u32, record: Arc<Record>) -> Self {
+        Self { partition, record, encoded: None }
+    }
+}
+
+/// An event's bytes on the log. Whatever they say of `received_at`, the
+/// record's time stands for it.
+pub fn encode_event(event: &Event) -> Vec<u8> {
+    // Only maps without a known length could fail, and an event holds none.
+    postcard::to_extend(event, Vec::with_capacity(384)).unwrap_or_default()
+}
+
 /// What one group commit makes durable, together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     /// Records by partition, in order.
-    pub records: Vec<(u32, Arc<Record>)>,
+    pub records: Vec<Appended>,
     /// Identities of events seen, with the time a repeat is judged by.
     pub seen: Vec<(u128, Timestamp)>,
     /// Events refused.

@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_millis(500);
 const FEW: usize = 256;
 /// How long records gather after a small step while more keep coming: one
 /// commit for many costs far less than one for each.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(2);
 /// Messages the relay passes on at once.
 const RELAY_MAX: usize = 1_000;
 

@@ -85,6 +85,8 @@ const STEPS: [Step; 3] = [
 /// in a process of its own: this program, started again with the subcommand
 /// [`super::yardstick::SUBCOMMAND`].
 ///
+/// `rest` completes when the server has worked off what it accepted.
+///
 /// Takes about 18 × (1.25 × `seconds_each`) seconds. This process and the
 /// server's must each be allowed 1,064 open files.
 pub async fn ratios(
@@ -92,6 +94,7 @@ pub async fn ratios(
     server_pid: u32,
     seconds_each: u64,
     clocks: Clocks,
+    rest: impl AsyncFn(),
 ) -> Result<Vec<Ratio>, Error> {
     let started = |source| Error::Start { what: "yardstick", source };
     let yardstick = tokio::task::spawn_blocking(move || {
@@ -100,7 +103,7 @@ pub async fn ratios(
     });
     let yardstick = yardstick.await.map_err(|lost| started(std::io::Error::other(lost)))??;
     let seconds = Duration::from_secs(seconds_each.max(1));
-    ratios_beside(server, server_pid, yardstick.address(), yardstick.pid(), seconds, clocks).await
+    ratios_beside(server, server_pid, yardstick.address(), yardstick.pid(), seconds, clocks, rest).await
 }
 
 /// The same beside a bare handler that already runs at `yardstick`, as process
@@ -112,6 +115,7 @@ pub async fn ratios_beside(
     yardstick_pid: u32,
     duration: Duration,
     clocks: Clocks,
+    rest: impl AsyncFn(),
 ) -> Result<Vec<Ratio>, Error> {
     let bare = Target { address: yardstick, path: "/api/events".to_owned(), key: String::new() };
     // Told before the first minute is spent, not after.
@@ -126,6 +130,8 @@ pub async fn ratios_beside(
         for round in 0..ROUNDS {
             let load = step.load(duration, round);
             ours.add(&load, server, server_pid, clocks).await?;
+            // What the server still has to do must not slow the other one down.
+            rest().await;
             theirs.add(&load, &bare, yardstick_pid, clocks).await?;
         }
         ratios.extend(step.ratios(&ours, &theirs));

@@ -230,8 +230,9 @@ async fn ours_and_the_yardstick_are_measured_side_by_side() {
     let (ours, bare) = (bare_server().await.unwrap(), bare_server().await.unwrap());
     let pid = std::process::id();
     let duration = Duration::from_millis(100);
-    let ratios =
-        ratios_beside(&target(ours.address), pid, bare.address, pid, duration, CLOCKS).await.unwrap();
+    let ratios = ratios_beside(&target(ours.address), pid, bare.address, pid, duration, CLOCKS, async || {})
+        .await
+        .unwrap();
     assert_eq!(ratios.len(), 5);
     for Ratio { name, ours, yardstick, ratio, failures, .. } in &ratios {
         assert!(*ours > 0.0, "{name}");

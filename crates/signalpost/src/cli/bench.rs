@@ -129,7 +129,12 @@ pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Resul
     }
     // First, since the server's own timings are of its whole life.
     let latency = measure_latency(&server, arguments.seconds, clocks).await?;
-    let ratios = scenario::ratios(&server.target, server.child.id(), arguments.seconds, clocks).await?;
+    let rest = async || {
+        if let Err(error) = wait_for_rest(&client).await {
+            eprintln!("the server does not say whether it is at rest: {error}");
+        }
+    };
+    let ratios = scenario::ratios(&server.target, server.child.id(), arguments.seconds, clocks, rest).await?;
     for ratio in &ratios {
         if !json {
             println!("{ratio}");
@@ -199,12 +204,7 @@ fn load(connections: usize, batch: usize, seconds: u64, profiles: u64) -> Load {
 
 /// Events a second through clean, profile, ten segments and the lake: from the
 /// first one sent until the last one is processed.
-async fn measure_path(
-    server: &Server,
-    seconds: u64,
-    profiles: u64,
-    clocks: Clocks,
-) -> anyhow::Result<Json> {
+async fn measure_path(server: &Server, seconds: u64, profiles: u64, clocks: Clocks) -> anyhow::Result<Json> {
     let client = server.client();
     let started = clock::instant();
     let report = bench::run(&server.target, &load(16, 100, seconds * 2, profiles), clocks).await?;

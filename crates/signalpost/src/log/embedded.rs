@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use signalpost_core::time::Timestamp;
 
 use super::identities::Identities;
-use super::{Error, Group, Log, QuarantineId, Quarantined, Record};
+use super::{Appended, Error, Group, Log, QuarantineId, Quarantined, Record};
 use frame::ByPartition;
 use journal::{Journal, Met};
 use quarantine::{Change, Quarantine};
@@ -203,13 +203,13 @@ impl EmbeddedLog {
     }
 
     /// A group's records by partition, each with the partition's next offset.
-    fn sort(&self, records: Vec<(u32, Arc<Record>)>) -> Result<ByPartition, Error> {
+    fn sort(&self, records: Vec<Appended>) -> Result<ByPartition, Error> {
         let mut sorted: ByPartition =
             self.partitions.iter().map(|held| (held.end.load(Ordering::Acquire), Vec::new())).collect();
-        for (partition, record) in records {
-            match sorted.get_mut(partition as usize) {
-                Some((_, records)) => records.push(record),
-                None => return Err(unavailable(&format!("there is no partition {partition}"))),
+        for appended in records {
+            match sorted.get_mut(appended.partition as usize) {
+                Some((_, records)) => records.push((appended.record, appended.encoded)),
+                None => return Err(unavailable(&format!("there is no partition {}", appended.partition))),
             }
         }
         Ok(sorted)
@@ -220,7 +220,7 @@ impl EmbeddedLog {
         for (held, (first, records)) in self.partitions.iter().zip(sorted) {
             let end = first + records.len() as u64;
             let mut tail = held.tail.lock().unwrap_or_else(PoisonError::into_inner);
-            tail.extend((first..).zip(records));
+            tail.extend((first..).zip(records.into_iter().map(|(record, _)| record)));
             let surplus = tail.len().saturating_sub(TAIL_RECORDS);
             tail.drain(..surplus);
             held.end.store(end, Ordering::Release);
@@ -252,7 +252,8 @@ impl Log for EmbeddedLog {
         self.check_space()?;
         self.turn_segment()?;
         let sorted = self.sort(std::mem::take(&mut group.records))?;
-        let newest = sorted.iter().filter_map(|(_, records)| records.last()).map(|record| record.at).max();
+        let newest =
+            sorted.iter().filter_map(|(_, records)| records.last()).map(|(record, _)| record.at).max();
         let at = newest.unwrap_or_else(|| self.latest());
         let number = self.journal.next_frame();
         let segment = self.journal.last_segment().ok_or_else(|| unavailable(&"there is no segment"))?;

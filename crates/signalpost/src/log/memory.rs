@@ -79,9 +79,9 @@ impl MemoryLog {
 }
 
 fn add(contents: &mut Contents, group: &Group) {
-    for (partition, record) in &group.records {
-        if let Some(records) = contents.records.get_mut(*partition as usize) {
-            records.push(Arc::clone(record));
+    for appended in &group.records {
+        if let Some(records) = contents.records.get_mut(appended.partition as usize) {
+            records.push(Arc::clone(&appended.record));
         }
     }
     contents.seen.extend(group.seen.iter().copied());

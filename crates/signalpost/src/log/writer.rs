@@ -13,7 +13,7 @@ use signalpost_core::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
 use super::dedup::{Deduplicator, Identity};
-use super::{Body, Error, Group, Log, QuarantineId, Quarantined, Record};
+use super::{Appended, Body, Error, Group, Log, QuarantineId, Quarantined, Record};
 use crate::clock::Clock;
 
 /// Bytes that may wait for a sync; more are refused until some are through.
@@ -30,6 +30,8 @@ pub struct Incoming {
     pub event: Event,
     /// How it is told from others.
     pub identity: Identity,
+    /// Its bytes for the log.
+    pub encoded: Option<Vec<u8>>,
 }
 
 /// What one request wants on the log.
@@ -110,11 +112,12 @@ impl<L: Log> GroupCommit<L> {
                 }
                 receipt.accepted += 1;
                 let event = Event { received_at: now, ..incoming.event };
-                let record = Record { at: now, body: Body::Event(Arc::new(event)) };
-                group.records.push((key.partition(partitions), Arc::new(record)));
+                let record = Arc::new(Record { at: now, body: Body::Event(Arc::new(event)) });
+                let partition = key.partition(partitions);
+                group.records.push(Appended { partition, record, encoded: incoming.encoded });
             }
             for (partition, body) in submission.records {
-                group.records.push((partition, Arc::new(Record { at: now, body })));
+                group.records.push(Appended::new(partition, Arc::new(Record { at: now, body })));
             }
             group.quarantined.extend(submission.quarantined);
             group.released.extend(submission.released);

@@ -79,6 +79,20 @@ impl FjallStore {
     }
 }
 
+/// A batch's writes in the order of the tables' keys, each key's last one: a
+/// table in memory takes neighbours faster than strangers.
+fn in_order(mut batch: Batch) -> impl Iterator<Item = (Table, Vec<u8>, Option<Vec<u8>>)> {
+    batch.writes.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+    batch.writes.dedup_by(|later, earlier| {
+        let same = later.0 == earlier.0 && later.1 == earlier.1;
+        if same {
+            earlier.2 = later.2.take();
+        }
+        same
+    });
+    batch.writes.into_iter()
+}
+
 impl Store for FjallStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let value = self.table(table)?.get(key).map_err(|error| self.failed(&error))?;
@@ -109,7 +123,7 @@ impl Store for FjallStore {
 
     fn commit(&self, batch: Batch) -> Result<(), Error> {
         let mut writes = self.database.batch();
-        for (table, key, value) in batch.writes {
+        for (table, key, value) in in_order(batch) {
             match value {
                 Some(value) => writes.insert(self.table(table)?, key, value),
                 None => writes.remove(self.table(table)?, key),

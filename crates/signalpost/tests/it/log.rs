@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use signalpost::log::embedded::{EmbeddedLog, Settings};
-use signalpost::log::{Body, Error, Group, Log, Quarantined, Record};
+use signalpost::log::{Appended, Body, Error, Group, Log, Quarantined, Record};
 use signalpost_core::event::Event;
 use signalpost_core::time::{Span, Timestamp};
 use signalpost_core::value::Value;
@@ -53,7 +53,7 @@ fn record(number: u64) -> Arc<Record> {
 /// One record for a partition, seen under the record's number.
 fn group(partition: u32, number: u64) -> Group {
     Group {
-        records: vec![(partition, record(number))],
+        records: vec![Appended::new(partition, record(number))],
         seen: vec![(u128::from(number) << 64 | 7, at(number))],
         ..Group::default()
     }
@@ -172,7 +172,7 @@ fn damage_in_an_older_segment_is_told_when_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder).unwrap();
     for number in 0..40_000 {
-        log.append(Group { records: vec![(0, record(number))], ..Group::default() }).unwrap();
+        log.append(Group { records: vec![Appended::new(0, record(number))], ..Group::default() }).unwrap();
         if segments(&folder).len() > 2 {
             break;
         }
@@ -282,7 +282,7 @@ fn identities_are_forgotten_after_the_time_they_are_kept() {
     for day in 0..18 {
         // Enough for a run each day.
         let seen: Vec<_> = (0..400_000).map(|n| (n << 64 | u128::from(day), at(day * DAY))).collect();
-        let group = Group { records: vec![(0, record(day * DAY))], seen, ..Group::default() };
+        let group = Group { records: vec![Appended::new(0, record(day * DAY))], seen, ..Group::default() };
         // While the disk has not kept up, no more is taken.
         eventually("there is room", || log.append(group.clone()).ok());
     }
@@ -333,7 +333,7 @@ proptest! {
         for (numbers, ends) in groups {
             let mut made = Group::default();
             for (partition, number) in numbers {
-                made.records.push((partition, record(number)));
+                made.records.push(Appended::new(partition, record(number)));
                 made.seen.push((u128::from(number), at(number)));
                 expected.entry(partition).or_default().push(record(number));
                 seen.insert(u128::from(number), at(number));

@@ -13,9 +13,10 @@
 
 use std::sync::Arc;
 
+use signalpost_core::event::Event;
 use signalpost_core::time::Timestamp;
 
-use super::super::{Group, QuarantineId, Quarantined, Record};
+use super::super::{Body, Group, QuarantineId, Quarantined, Record};
 
 const MAGIC: &[u8; 4] = b"SPL1";
 /// Bytes of a frame's header.
@@ -191,8 +192,7 @@ impl Section {
         (self.first..)
             .take(self.records as usize)
             .map(|offset| {
-                let (record, left) =
-                    postcard::take_from_bytes(rest).map_err(|_| "a record cannot be read")?;
+                let (record, left) = take_record(rest).map_err(|_| "a record cannot be read")?;
                 rest = left;
                 Ok((offset, Arc::new(record)))
             })
@@ -206,7 +206,7 @@ impl Section {
 }
 
 /// A group's records by partition, each with the partition's next offset.
-pub(super) type ByPartition = Vec<(u64, Vec<Arc<Record>>)>;
+pub(super) type ByPartition = Vec<(u64, Vec<(Arc<Record>, Option<Vec<u8>>)>)>;
 
 /// Writes a group as frame `number`. `first_quarantined` is the id its first
 /// refused event gets.
@@ -227,8 +227,8 @@ pub(super) fn encode(
     bytes.resize(head, 0);
     for (partition, (first, records)) in (0_u32..).zip(records).filter(|(_, (_, held))| !held.is_empty()) {
         let start = bytes.len();
-        for record in records {
-            bytes = postcard::to_extend(&**record, bytes)?;
+        for (record, encoded) in records {
+            bytes = put_record(record, encoded.as_deref(), bytes)?;
         }
         let section = bytes.get(start..).unwrap_or_default();
         table.extend(partition.to_le_bytes());
@@ -257,6 +257,44 @@ pub(super) fn encode(
     let header = MAGIC.iter().chain(&header_crc).chain(&content).chain(&table);
     bytes.iter_mut().zip(header).for_each(|(place, byte)| *place = *byte);
     Ok(bytes)
+}
+
+/// The kind of a record that is an event with bytes of its own.
+const EVENT: u8 = 1;
+/// The kind of every other record.
+const OTHER: u8 = 0;
+
+/// An event is its time and its bytes; its `received_at` is the record's time.
+fn put_record(
+    record: &Record,
+    encoded: Option<&[u8]>,
+    mut bytes: Vec<u8>,
+) -> Result<Vec<u8>, postcard::Error> {
+    let Body::Event(event) = &record.body else {
+        bytes.push(OTHER);
+        return postcard::to_extend(record, bytes);
+    };
+    bytes.push(EVENT);
+    bytes = postcard::to_extend(&record.at, bytes)?;
+    match encoded {
+        Some(encoded) => {
+            bytes.extend_from_slice(encoded);
+            Ok(bytes)
+        }
+        None => postcard::to_extend(&**event, bytes),
+    }
+}
+
+/// Reads what [`put_record`] wrote, and what is behind it.
+fn take_record(bytes: &[u8]) -> Result<(Record, &[u8]), postcard::Error> {
+    let (kind, rest) = bytes.split_first().ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
+    if *kind != EVENT {
+        return postcard::take_from_bytes(rest);
+    }
+    let (at, rest) = postcard::take_from_bytes(rest)?;
+    let (mut event, rest) = postcard::take_from_bytes::<Event>(rest)?;
+    event.received_at = at;
+    Ok((Record { at, body: Body::Event(Arc::new(event)) }, rest))
 }
 
 /// A size as the frame holds it. A group is bounded far below 4 GiB.
