@@ -13,6 +13,7 @@ pub(crate) mod mustache;
 pub(crate) mod mustache_partials;
 pub(crate) mod partials;
 pub(crate) mod recover;
+pub(crate) mod scope;
 pub(crate) mod sections;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::template::{Language, Template};
 use crate::value::{Value, format, number};
 
 use frames::{Context, Frame};
-use mustache::Scope;
+use scope::Scope;
 
 /// How many steps pass between two looks at the budget and the deadline.
 const STRIDE: u64 = 4096;
@@ -233,6 +234,18 @@ impl<'a> Machine<'a> {
         self.stack.pop().unwrap_or(Value::Nil)
     }
 
+    /// Takes the top away without moving it.
+    pub(crate) fn drop_top(&mut self) {
+        self.stack.truncate(self.stack.len().saturating_sub(1));
+    }
+
+    /// Takes a condition.
+    fn condition(&mut self) -> bool {
+        let holds = self.stack.last().is_some_and(Value::is_truthy);
+        self.drop_top();
+        holds
+    }
+
     pub(crate) fn log(&mut self, line: String) {
         if self.rendered.log.len() < 1000 {
             self.rendered.log.push(line);
@@ -269,25 +282,35 @@ impl<'a> Machine<'a> {
             Op::Int(i) => self.stack.push(Value::Int(i)),
             Op::Jump(to) => self.pc = to as usize,
             Op::JumpIfFalsy(to) => {
-                if !self.pop().is_truthy() {
+                if !self.condition() {
                     self.pc = to as usize;
                 }
             }
             Op::JumpIfTruthy(to) => {
-                if self.pop().is_truthy() {
+                if self.condition() {
                     self.pc = to as usize;
                 }
             }
             Op::Path(at) => self.path(code, at),
             Op::Filter(at) => self.filter(code, at)?,
             Op::Print { escape } => {
-                let value = self.pop();
-                self.print(&value, escape)?;
+                if let (false, Some(Value::Str(text))) = (escape, self.stack.last()) {
+                    let text: &'a str = text;
+                    self.drop_top();
+                    self.out.push_str(text);
+                    self.check_output()?;
+                } else {
+                    let value = self.pop();
+                    self.print(&value, escape)?;
+                }
             }
             Op::Compare(how) => self.compare(how)?,
             Op::ForNext(body) => self.for_next(body),
             Op::Find(at) => self.find(code, at)?,
+            Op::Name(at) => self.name(code, at)?,
             Op::Write { escape } => self.write(escape)?,
+            Op::Block(at) => self.block(code, at)?,
+            Op::BlockEnd => return self.block_end(),
             _ => return self.rare_step(code, op),
         }
         Ok(Flow::Next)
@@ -327,9 +350,7 @@ impl<'a> Machine<'a> {
             Op::IncludeRun => return self.include_run(),
             Op::RenderRun(at) => return self.render_run(code, at),
             Op::End => return self.end_of_code(),
-            Op::Call(_) | Op::Block(_) | Op::BlockEnd | Op::Partial(_) | Op::Inline(_) => {
-                return self.mustache_step(code, op);
-            }
+            Op::Call(_) | Op::Partial(_) | Op::Inline(_) => return self.mustache_step(code, op),
             _ => {}
         }
         Ok(Flow::Next)

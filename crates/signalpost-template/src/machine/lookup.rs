@@ -3,18 +3,24 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::Machine;
 use crate::code::{Code, Comparison, Index, Path, Root, Segment};
 use crate::error::Fault;
 use crate::names;
 use crate::value::compare::{self, class_name};
-use crate::value::{Value, format};
+use crate::value::{Value, entry, format};
 
 impl<'a> Machine<'a> {
     pub(crate) fn path(&mut self, code: &Code, at: Index) {
         let Some(path) = code.paths.get(at as usize) else {
             return;
         };
+        if let Some(found) = self.in_data(path) {
+            self.stack.push(Value::from(found));
+            return;
+        }
         let base = self.stack.len().saturating_sub(path.dynamic);
         let value = self.follow(path, base);
         self.stack.truncate(base);
@@ -22,6 +28,27 @@ impl<'a> Machine<'a> {
             self.report_undefined(|| path_text(path));
         }
         self.stack.push(value);
+    }
+
+    /// The value of a path of plain keys through the caller's JSON, without making values on the way: what most
+    /// paths are. `None` where it is anything else, or nothing.
+    fn in_data(&self, path: &Path) -> Option<&'a Json> {
+        let (Root::Name(name), Some(context)) = (&path.root, self.contexts.last()) else {
+            return None;
+        };
+        let mut keys = path.segments.iter().map(|segment| match segment {
+            Segment::Key(key) => Some(key),
+            _ => None,
+        });
+        let mut found = match (context.own(name), &context.data) {
+            (Some(Value::Map(map)), _) => entry(map, keys.next()??)?,
+            (None, Value::Map(data)) => entry(data, name)?,
+            _ => return None,
+        };
+        for key in keys {
+            found = entry(found.as_object()?, key?)?;
+        }
+        Some(found)
     }
 
     fn follow(&self, path: &Path, base: usize) -> Value<'a> {

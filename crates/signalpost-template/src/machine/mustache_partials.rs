@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::frames::Frame;
 use super::helper::Program;
-use super::mustache::{Closure, Data, Depth, Inlines, Scope};
+use super::scope::{Closure, Data, Depth, Inlines, Scope};
 use super::{Flow, Machine};
 use crate::code::{Code, Index, PartialCall};
 use crate::error::{Error, Fault, FaultKind};
@@ -192,8 +192,7 @@ impl<'a> Machine<'a> {
         self.code = template.inner.code.clone();
         self.template = template;
         self.pc = 0;
-        let scope = Scope { context: Some(context), depths, data, parameters: None, inlines };
-        self.scope = scope.with_parameters(Vec::new());
+        self.scope = Scope { context: Some(context), depths, data, parameters: None, inlines };
     }
 
     /// Begins a program that was given as a block or inline, in the scope where it stands.
@@ -209,7 +208,11 @@ impl<'a> Machine<'a> {
         self.code = closure.program.template.inner.code.clone();
         self.template = closure.program.template.clone();
         self.pc = closure.program.start as usize;
-        self.scope = scope.with_parameters(Vec::new());
+        self.scope = if self.code.takes_parameters(closure.program.start) {
+            scope.with_parameters(Vec::new())
+        } else {
+            scope
+        };
     }
 
     /// Runs a program for a helper and gives back what it wrote.
