@@ -82,9 +82,7 @@ fn report(counts: &BTreeMap<(String, String), (usize, usize)>, filtered: bool) -
             continue;
         }
         for ((_, group), (p, r)) in &groups {
-            if p != r || groups.len() < 20 {
-                println!("  {suite}, {group}: {p} of {r}");
-            }
+            println!("  {suite}, {group}: {p} of {r}");
         }
         println!("{suite}: {passed} of {run} ({:.2} %)", 100.0 * passed as f64 / run as f64);
         if passed * 10_000 < target * run && !filtered {
