@@ -295,6 +295,8 @@ pub(crate) struct PartialCall {
     pub(crate) dynamic: bool,
     pub(crate) context: bool,
     pub(crate) hash: Vec<Arc<str>>,
+    /// There is a hash, so the context is copied, even where all that is given is `undefined`.
+    pub(crate) copied: bool,
     pub(crate) indent: Arc<str>,
     /// The first operation of the block of `{{#> name}}`.
     pub(crate) block: Option<Index>,
@@ -325,6 +327,8 @@ pub(crate) struct Code {
     pub(crate) partial_calls: Vec<PartialCall>,
     /// Handlebars' compat mode: partials see the contexts around them.
     pub(crate) uses_depths: bool,
+    /// Handlebars: no `@` data is kept.
+    pub(crate) no_data: bool,
     /// Handlebars: the names of the template's inline partials.
     pub(crate) inline_names: Vec<Arc<str>>,
     /// Handlebars: the first operations of the programs that have block parameters.

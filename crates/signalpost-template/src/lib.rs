@@ -43,9 +43,8 @@
 //! - Dates beyond the years -9999 to 9999 are printed as they came. Text is read as a date by the patterns that
 //!   mails hold; Ruby knows more, e.g. Japanese eras and days of the year with a comma.
 //! - After `break` in a `when`, the reference may still print text of a later matching `when`; here nothing follows.
-//! - Handlebars: a `null` context stays null inside blocks, where handlebars.js puts an empty object; two numbers
-//!   that are printed unescaped side by side print both, where JavaScript may add them; functions in data and
-//!   decorators other than `inline` do not exist.
+//! - Handlebars: two numbers that are printed unescaped side by side print both, where JavaScript may add them;
+//!   functions in data and decorators other than `inline` do not exist.
 //!
 //! # Reading further
 //! [`Template::names`] lists what a template reads, as paths like `products[].price`; [`spans`] cuts a template for

@@ -52,6 +52,10 @@ pub(crate) struct Machine<'a> {
     pub(crate) contexts: Vec<Context<'a>>,
     /// Handlebars' state.
     pub(crate) scope: Scope<'a>,
+    /// Handlebars keeps no `@` data.
+    pub(crate) no_data: bool,
+    /// How many templates were begun in Handlebars.
+    pub(crate) runs: usize,
     pub(crate) out: String,
     /// Bytes that captures took out of the output again.
     captured: usize,
@@ -81,6 +85,8 @@ impl<'a> Machine<'a> {
             frames: Vec::with_capacity(8),
             contexts: Vec::with_capacity(1),
             scope: Scope::default(),
+            no_data: false,
+            runs: 0,
             out: String::new(),
             captured: 0,
             assigned: 0,

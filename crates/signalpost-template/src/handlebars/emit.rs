@@ -100,6 +100,7 @@ pub(crate) fn compile(
     };
     let root = tree.programs.len().saturating_sub(1);
     compiler.emitter.code.uses_depths = options.handlebars.compat;
+    compiler.emitter.code.no_data = !options.handlebars.data;
     compiler.begin_program(root, (Some(String::new()), true));
     // The root ends with `End`, not with `BlockEnd`.
     compiler.run()?;
@@ -313,7 +314,8 @@ impl<'s> Compiler<'s> {
             self.param(param)?;
         }
         let mut hash = Vec::new();
-        for (key, value) in &call.hash {
+        // The literal `undefined` counts as not given.
+        for (key, value) in call.hash.iter().filter(|(_, v)| !matches!(v, Expr::Undefined)) {
             self.param(value)?;
             hash.push(self.emitter.shared(key));
         }
@@ -378,6 +380,11 @@ impl<'s> Compiler<'s> {
         if let Some(read) = self.path_read(path, block_parameter.is_some()).filter(|_| read) {
             self.reads.read(read);
         }
+        // A path that begins with an empty name, as `{{""}}` does, is the context, whatever follows.
+        let context = !path.data && path.parts.first().is_some_and(|p| p.is_empty());
+        let parts = if context { &[][..] } else { path.parts.as_slice() };
+        // As in the original, data is kept after all where a template asks for it.
+        self.emitter.code.no_data &= !path.data;
         let strict = options.strict && terminal && block_parameter.is_none();
         let assume = options.strict || options.assume_objects;
         let data = path.data && !path.parts.is_empty();
@@ -386,7 +393,7 @@ impl<'s> Compiler<'s> {
         let find = Find {
             plain: !special && block_parameter.is_none(),
             depth: path.depth,
-            parts: path.parts.iter().map(|p| self.emitter.shared(p)).collect(),
+            parts: parts.iter().map(|p| self.emitter.shared(p)).collect(),
             original: Arc::from(path.original.as_str()),
             // `@this` is the context itself.
             data,

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use super::frames::Frame;
 use super::helper::{HelperCall, Program};
 use super::scope::{Closure, Depth, Inlines, Scope};
 use super::{Flow, Machine, escape};
 use crate::code::{Call, Code, Find, Index, Op};
 use crate::error::{Fault, FaultKind};
-use crate::value::{Value, entry, format, number};
+use crate::value::{Value, entry, format};
 
 /// JavaScript's property lookup on data: own properties, items, `length`.
 pub(crate) fn js_property<'a>(value: &Value<'a>, key: &str) -> Option<Value<'a>> {
@@ -60,6 +61,7 @@ pub(crate) fn js_empty(value: &Value<'_>) -> bool {
 
 impl<'a> Machine<'a> {
     pub(crate) fn start_mustache(&mut self, data: Value<'a>) {
+        self.no_data = self.code.no_data;
         let mut entries: Vec<(Arc<str>, Value<'a>)> =
             self.options.data.iter().map(|(k, v)| (Arc::from(k.as_str()), v.clone())).collect();
         if !entries.iter().any(|(k, _)| &**k == "root") {
@@ -250,19 +252,32 @@ impl<'a> Machine<'a> {
             Op::Partial(at) => self.run_partial(code, at),
             Op::Inline(start) => {
                 let name = self.pop().to_js_text();
-                self.scope.inlines = Some(self.inline(&name, start));
+                let mut scope = self.scope.clone();
+                scope.depths = self.depths_around();
+                self.scope.inlines = Some(self.inline(&name, start, scope));
                 Ok(Flow::Next)
             }
             _ => Ok(Flow::Next),
         }
     }
 
+    /// The contexts around the program that runs, without its own: what its inline partials see.
+    fn depths_around(&self) -> Option<Rc<Depth<'a>>> {
+        match self.frames.last() {
+            Some(Frame::Section(section)) => section.saved.depths.clone(),
+            Some(Frame::Mustache(call)) => call.around.clone(),
+            Some(_) => self.scope.depths.clone(),
+            None => None,
+        }
+    }
+
     /// The current inline partials with one more.
-    pub(crate) fn inline(&self, name: &str, start: Index) -> Rc<Inlines<'a>> {
+    pub(crate) fn inline(&self, name: &str, start: Index, scope: Scope<'a>) -> Rc<Inlines<'a>> {
         let closure = Closure {
             program: Program { template: self.template.clone(), start },
-            scope: self.scope.clone(),
+            scope,
             partial_block: None,
+            inline: true,
         };
         Rc::new(Inlines {
             name: Arc::from(name),
@@ -367,19 +382,11 @@ impl<'a> Machine<'a> {
     /// A standard helper called for its value.
     pub(crate) fn builtin_value(&mut self, name: &str, params: &[Value<'a>]) -> Result<Value<'a>, Fault> {
         match (name, params) {
-            ("lookup", [object, field, ..]) => {
-                if !js_truthy(object) {
-                    return Ok(object.clone());
-                }
-                let key = match field {
-                    Value::Float(f) => {
-                        number::to_i(&Value::Float(*f)).map_or(String::new(), |i| i.to_string())
-                    }
-                    other => other.to_js_text(),
-                };
-                Ok(js_property(object, &key).unwrap_or(Value::Missing))
+            ("lookup", [object, ..]) if !js_truthy(object) => Ok(object.clone()),
+            ("lookup", [object, field]) => {
+                Ok(js_property(object, &field.to_js_text()).unwrap_or(Value::Missing))
             }
-            ("lookup", _) => Ok(Value::Missing),
+            ("lookup", _) => Err(Fault::argument("`lookup` needs a value and a name: {{lookup value name}}")),
             ("log", _) => {
                 let line: Vec<String> = params.iter().map(Value::to_js_text).collect();
                 self.log(line.join(" "));

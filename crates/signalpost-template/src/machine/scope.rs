@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::helper::Program;
 use crate::value::Value;
-use crate::value::compare::js_strict_equal;
+use crate::value::compare::js_loose_equal;
 
 /// The contexts around a program, innermost first.
 #[derive(Debug)]
@@ -67,6 +67,8 @@ pub(crate) struct Inlines<'a> {
 pub(crate) struct Closure<'a> {
     pub(crate) program: Program,
     pub(crate) scope: Scope<'a>,
+    /// The program is an inline partial, which sees the partial block it is given as any partial does.
+    pub(crate) inline: bool,
     /// The partial block that the program itself sees.
     pub(crate) partial_block: Option<Rc<Closure<'a>>>,
 }
@@ -79,6 +81,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) data: Option<Rc<Data<'a>>>,
     pub(crate) parameters: Option<Rc<Parameters<'a>>>,
     pub(crate) inlines: Option<Rc<Inlines<'a>>>,
+    /// Which run of a template the program belongs to; inline partials are those of the run.
+    pub(crate) run: usize,
 }
 
 impl<'a> Scope<'a> {
@@ -86,10 +90,15 @@ impl<'a> Scope<'a> {
         self.context.clone().unwrap_or(Value::Missing)
     }
 
+    /// True where a context is no other than the innermost one: by JavaScript's `==`, as the original compares.
+    fn is_innermost(&self, context: &Value<'a>) -> bool {
+        js_loose_equal(self.depths.as_ref().map_or(&Value::Missing, |depth| &depth.value), context)
+    }
+
     /// The same scope with another context, and the old one around it unless it is the same.
     pub(crate) fn with_context(&self, context: Value<'a>) -> Scope<'a> {
         let mut scope = self.clone();
-        if !js_strict_equal(&self.this(), &context) {
+        if !self.is_innermost(&context) {
             scope.depths = Some(Rc::new(Depth { value: context.clone(), parent: self.depths.clone() }));
         }
         scope.context = Some(context);
@@ -109,10 +118,9 @@ impl<'a> Scope<'a> {
     }
 
     /// Moves on to an item of a list, from the scope around the loop or that of the item before, whose frames
-    /// are used again where nothing keeps them.
-    pub(crate) fn enter_item(&mut self, around: &Scope<'a>, value: Value<'a>, item: Item<'a>) {
-        let same = around.context.as_ref().is_some_and(|context| js_strict_equal(context, &value));
-        if same {
+    /// are used again where nothing keeps them. Without an item, no `@` data is kept.
+    pub(crate) fn enter_item(&mut self, around: &Scope<'a>, value: Value<'a>, item: Option<Item<'a>>) {
+        if around.is_innermost(&value) {
             self.depths.clone_from(&around.depths);
         } else {
             match self.depths.as_mut().and_then(Rc::get_mut) {
@@ -124,15 +132,11 @@ impl<'a> Scope<'a> {
             }
         }
         match self.data.as_mut().and_then(Rc::get_mut) {
-            Some(data) => data.item = Some(item),
+            _ if item.is_none() => {}
+            Some(data) => data.item = item,
             None => {
                 let parent = around.data.clone();
-                self.data = Some(Rc::new(Data {
-                    entries: Vec::new(),
-                    item: Some(item),
-                    partial_block: None,
-                    parent,
-                }));
+                self.data = Some(Rc::new(Data { entries: Vec::new(), item, partial_block: None, parent }));
             }
         }
         self.context = Some(value);

@@ -96,8 +96,9 @@ impl<'a> Machine<'a> {
     /// `{{#name}}` without a helper: by what the value is.
     fn section(&mut self, code: &Code, block: &Block, value: Value<'a>) -> Result<(), Fault> {
         match value {
-            Value::Bool(true) => self.once(code, block, block.program),
-            Value::Bool(false) | Value::Nil | Value::Missing => self.once(code, block, block.inverse),
+            Value::Bool(true) => self.as_it_is(code, block, block.program),
+            Value::Bool(false) | Value::Nil | Value::Missing => self.as_it_is(code, block, block.inverse),
+            list if list.is_array() && list.is_empty() => self.as_it_is(code, block, block.inverse),
             list if list.is_array() => self.each(code, block, list),
             other => self.within(code, block, other, Vec::new()),
         }
@@ -149,8 +150,20 @@ impl<'a> Machine<'a> {
         self.stack.truncate(kept);
     }
 
-    /// Runs a program once in the current context.
+    /// Runs a program once in the current context, as a standard helper does: null becomes an empty object.
     fn once(&mut self, code: &Code, block: &Block, program: Option<Index>) -> Result<(), Fault> {
+        match program {
+            Some(start) if self.scope.context.as_ref().is_none_or(Value::is_nil) => {
+                self.enter_block()?;
+                self.once_in_nothing(code, block, start);
+                Ok(())
+            }
+            program => self.as_it_is(code, block, program),
+        }
+    }
+
+    /// Runs a program once in the current context as it is.
+    fn as_it_is(&mut self, code: &Code, block: &Block, program: Option<Index>) -> Result<(), Fault> {
         let Some(start) = program else {
             self.pc = block.end as usize;
             return Ok(());
@@ -164,6 +177,25 @@ impl<'a> Machine<'a> {
         self.frames.push(Frame::Plain { end: block.end, parameters, inlines });
         self.pc = start as usize;
         Ok(())
+    }
+
+    /// Runs a program where the context is null or missing: it becomes an empty object, which counts as a context of its own unless it stands for null.
+    fn once_in_nothing(&mut self, code: &Code, block: &Block, start: Index) {
+        let empty = Value::Object(Rc::new(Vec::new()));
+        let mut scope = self.scope.clone();
+        if matches!(scope.context, Some(Value::Nil)) {
+            scope.context = Some(empty);
+        } else {
+            scope = scope.with_context(empty);
+        }
+        let parametrized = code.takes_parameters(start);
+        if parametrized {
+            scope = scope.with_parameters(Vec::new());
+        }
+        let saved = std::mem::replace(&mut self.scope, scope);
+        let section = Section { start, end: block.end, saved, each: None, parametrized };
+        self.frames.push(Frame::Section(Box::new(section)));
+        self.pc = start as usize;
     }
 
     /// Runs a block's program once in another context.
@@ -241,6 +273,7 @@ impl<'a> Machine<'a> {
         let value = value.unwrap_or(Value::Missing);
         let parameters = if section.parametrized { vec![value.clone(), key.clone()] } else { Vec::new() };
         let item = Item { key, index: at, last: at + 1 == each.count };
+        let item = (!self.no_data && self.scope.data.is_some()).then_some(item);
         self.scope.enter_item(&section.saved, value, item);
         if section.parametrized {
             let parent = self.scope.parameters.take();

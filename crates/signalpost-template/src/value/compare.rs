@@ -119,7 +119,44 @@ pub fn js_strict_equal(a: &Value<'_>, b: &Value<'_>) -> bool {
         (Value::Array(x), Value::Array(y)) => std::rc::Rc::ptr_eq(x, y),
         (Value::List(x), Value::List(y)) => std::ptr::eq(*x, *y),
         (Value::Map(x), Value::Map(y)) => std::ptr::eq(*x, *y),
+        (Value::Object(x), Value::Object(y)) => std::rc::Rc::ptr_eq(x, y),
+        (Value::Lazy(x), Value::Lazy(y)) => std::ptr::addr_eq(*x, *y),
         _ => is_number(a) && is_number(b) && numbers(a, b) == Some(Ordering::Equal),
+    }
+}
+
+/// JavaScript's `==`.
+pub(crate) fn js_loose_equal(a: &Value<'_>, b: &Value<'_>) -> bool {
+    let container = |v: &Value<'_>| v.is_array() || v.is_object();
+    if a.is_nil() || b.is_nil() {
+        return a.is_nil() && b.is_nil();
+    }
+    match (a, b) {
+        _ if container(a) == container(b) && a.as_str().is_some() == b.as_str().is_some() => {
+            js_strict_equal(a, b) || (!container(a) && js_number(a) == js_number(b))
+        }
+        // An object or array counts as its text, and text beside a number or truth value as the number it holds.
+        _ if a.as_str().is_some() && container(b) => a.as_str() == Some(&b.to_js_text()),
+        _ if container(a) && b.as_str().is_some() => b.as_str() == Some(&a.to_js_text()),
+        _ => js_number(a) == js_number(b),
+    }
+}
+
+/// What JavaScript's `Number(value)` gives; not a number where it gives that, which equals nothing.
+fn js_number(value: &Value<'_>) -> f64 {
+    match value {
+        Value::Bool(truth) => f64::from(*truth),
+        Value::Int(_) | Value::Big(_) | Value::Float(_) => value.as_float().unwrap_or(f64::NAN),
+        other => {
+            let text = other.to_js_text();
+            let text = text.trim();
+            let decimal = !text.contains(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E'));
+            match text {
+                "" => 0.0,
+                _ if decimal => text.parse().unwrap_or(f64::NAN),
+                _ => f64::NAN,
+            }
+        }
     }
 }
 
