@@ -1,4 +1,6 @@
-// Random Liquid templates from the language's grammar, with partials.
+// Random Liquid templates from the language's grammar, with partials: anything goes.
+//
+// These are for the reference. liquidjs answers differently to many odd inputs; `liquid-tame.js` is for it.
 import { NAMES, data } from './random.js'
 
 const TEXTS = ['x', ' ', '\n', '  \n', 'text ', ' mid\n', '<b>', '\t', '- ', "it's", 'ü', '}', '{ ', '% ']

@@ -35,7 +35,6 @@ fn run(case: &Value) -> Result<String, Error> {
         explicit_partial_context: is("explicitPartialContext"),
         no_escape: is("noEscape"),
         data: case.pointer("/compileOptions/data") != Some(&Value::Bool(false)),
-        ..HandlebarsOptions::default()
     };
     let options = CompileOptions { mode, refuse_unknown: false, handlebars, ..CompileOptions::default() };
     let template = Template::compile(language, "main", text(case, "template"), &options)?;
