@@ -16,6 +16,7 @@ pub(crate) mod recover;
 pub(crate) mod scope;
 pub(crate) mod sections;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -60,7 +61,7 @@ pub(crate) struct Machine<'a> {
     /// Bytes that captures took out of the output again.
     captured: usize,
     assigned: usize,
-    operations: u64,
+    operations: Cell<u64>,
     next_check: u64,
     pub(crate) template: Template,
     pub(crate) code: Arc<Code>,
@@ -90,7 +91,7 @@ impl<'a> Machine<'a> {
             out: String::new(),
             captured: 0,
             assigned: 0,
-            operations: 0,
+            operations: Cell::new(0),
             next_check: STRIDE.min(options.budgets.operations),
             template,
             code,
@@ -112,7 +113,7 @@ impl<'a> Machine<'a> {
         }
         self.execute()?;
         self.rendered.text = self.out;
-        self.rendered.operations = self.operations;
+        self.rendered.operations = self.operations.get();
         Ok(self.rendered)
     }
 
@@ -144,13 +145,14 @@ impl<'a> Machine<'a> {
 
     /// Counts one step.
     fn tick(&mut self) -> Result<(), Fault> {
-        self.operations += 1;
-        if self.operations >= self.next_check { self.check() } else { Ok(()) }
+        let operations = self.operations.get() + 1;
+        self.operations.set(operations);
+        if operations >= self.next_check { self.check() } else { Ok(()) }
     }
 
     fn check(&mut self) -> Result<(), Fault> {
         let limit = self.options.budgets.operations;
-        if self.operations > limit {
+        if self.operations.get() > limit {
             return Err(Fault::limit(
                 Limit::Operations,
                 format!("The template takes more than {limit} steps"),
@@ -159,14 +161,21 @@ impl<'a> Machine<'a> {
         if self.options.expired.is_some_and(|expired| expired()) {
             return Err(Fault::limit(Limit::Deadline, "The template did not finish before its deadline"));
         }
-        self.next_check = (self.operations + STRIDE).min(limit + 1);
+        self.next_check = (self.operations.get() + STRIDE).min(limit + 1);
         Ok(())
     }
 
     /// Counts `n` more steps.
     pub(crate) fn charge(&mut self, n: usize) -> Result<(), Fault> {
-        self.operations = self.operations.saturating_add(u64::try_from(n).unwrap_or(u64::MAX));
-        if self.operations >= self.next_check { self.check() } else { Ok(()) }
+        self.owe(n);
+        if self.operations.get() >= self.next_check { self.check() } else { Ok(()) }
+    }
+
+    /// Counts `n` more steps, where the budget is only looked at with the next step.
+    pub(crate) fn owe(&self, n: usize) {
+        // Below the largest number, so that a step can always be added.
+        let owed = u64::try_from(n).unwrap_or(u64::MAX);
+        self.operations.set(self.operations.get().saturating_add(owed).min(u64::MAX / 2));
     }
 
     /// Counts the handling of `n` bytes of text.

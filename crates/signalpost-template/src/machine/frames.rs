@@ -135,6 +135,11 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// How many variables are searched for a name.
+    pub(crate) fn width(&self) -> usize {
+        self.inner.len() + self.outer.len() + self.counters.len()
+    }
+
     /// The variable `name` where the template made it.
     pub(crate) fn own(&self, name: &str) -> Option<&Value<'a>> {
         let same = |entry: &&(Arc<str>, Value<'a>)| &*entry.0 == name;

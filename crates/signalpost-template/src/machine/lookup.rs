@@ -36,6 +36,7 @@ impl<'a> Machine<'a> {
         let (Root::Name(name), Some(context)) = (&path.root, self.contexts.last()) else {
             return None;
         };
+        self.owe(context.width() / 16);
         let mut keys = path.segments.iter().map(|segment| match segment {
             Segment::Key(key) => Some(key),
             _ => None,
@@ -84,7 +85,9 @@ impl<'a> Machine<'a> {
 
     fn variable(&self, name: &str) -> Option<Value<'a>> {
         let context = self.contexts.len().checked_sub(1)?;
-        let found = self.contexts.get(context)?.find(name);
+        let around = self.contexts.get(context)?;
+        self.owe(around.width() / 16);
+        let found = around.find(name);
         if found.is_none() && name == "self" {
             return Some(Value::Scope(context));
         }
@@ -158,7 +161,10 @@ impl<'a> Machine<'a> {
             Value::Int(_) => 8,
             Value::Big(b) => usize::try_from(b.bits().div_ceil(64) * 8).unwrap_or(8),
             other => match other.as_str() {
-                Some(text) => text.chars().count(),
+                Some(text) => {
+                    self.owe(text.len() / 16);
+                    text.chars().count()
+                }
                 None => other.len()?,
             },
         };
@@ -167,6 +173,7 @@ impl<'a> Machine<'a> {
 
     pub(crate) fn compare(&mut self, how: Comparison) -> Result<(), Fault> {
         let (right, left) = (self.pop(), self.pop());
+        self.charge(cost(&left, &right, how))?;
         let truth = match how {
             Comparison::Equal => equal(&left, &right),
             Comparison::NotEqual => !equal(&left, &right),
@@ -198,6 +205,22 @@ impl<'a> Machine<'a> {
                 text.contains(&needle)
             }),
         }
+    }
+}
+
+/// About how many steps a comparison takes beside its own.
+fn cost(left: &Value<'_>, right: &Value<'_>, how: Comparison) -> usize {
+    let text = |v: &Value<'_>| v.as_str().map_or(0, |t| t.len() / 16);
+    let literal = |v: &Value<'_>| matches!(v, Value::Empty | Value::Blank);
+    let large = |v: &Value<'_>| v.as_str().is_some() || v.is_array() || v.is_object();
+    if literal(left) || literal(right) {
+        text(left).max(text(right))
+    } else if how == Comparison::Contains {
+        if left.is_array() { compare::weight(left) } else { text(left) }
+    } else if large(left) && large(right) {
+        compare::weight(left).min(compare::weight(right))
+    } else {
+        0
     }
 }
 

@@ -87,6 +87,14 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// A property as JavaScript finds it; going through text counts.
+    fn js(&self, value: &Value<'a>, key: &str) -> Option<Value<'a>> {
+        if let Some(text) = value.as_str() {
+            self.owe(text.len() / 16);
+        }
+        js_property(value, key)
+    }
+
     /// The value of a path in the current context.
     fn plain(&self, find: &Find) -> Value<'a> {
         let Some(context) = &self.scope.context else {
@@ -101,12 +109,12 @@ impl<'a> Machine<'a> {
         let Some(first) = parts.next().filter(|_| !context.is_nil()) else {
             return context.clone();
         };
-        let mut value = js_property(context, first).unwrap_or(Value::Missing);
+        let mut value = self.js(context, first).unwrap_or(Value::Missing);
         for part in parts {
             if value.is_nil() {
                 break;
             }
-            value = js_property(&value, part).unwrap_or(Value::Missing);
+            value = self.js(&value, part).unwrap_or(Value::Missing);
         }
         value
     }
@@ -153,7 +161,7 @@ impl<'a> Machine<'a> {
                 }
                 return Ok(value);
             }
-            let found = js_property(&value, part);
+            let found = self.js(&value, part);
             let object = value.is_array() || value.is_object();
             if last && find.strict && (found.is_none() || !object) {
                 let mut shown = String::new();
@@ -190,7 +198,7 @@ impl<'a> Machine<'a> {
         while let Some(depth) = level {
             let value = &depth.value;
             // A context of 0, "" or false stands for all its properties, as in the original.
-            let found = if js_truthy(value) { js_property(value, name) } else { Some(value.clone()) };
+            let found = if js_truthy(value) { self.js(value, name) } else { Some(value.clone()) };
             if let Some(found) = found.filter(|v| !v.is_nil()) {
                 return Some(found);
             }
@@ -383,9 +391,7 @@ impl<'a> Machine<'a> {
     pub(crate) fn builtin_value(&mut self, name: &str, params: &[Value<'a>]) -> Result<Value<'a>, Fault> {
         match (name, params) {
             ("lookup", [object, ..]) if !js_truthy(object) => Ok(object.clone()),
-            ("lookup", [object, field]) => {
-                Ok(js_property(object, &field.to_js_text()).unwrap_or(Value::Missing))
-            }
+            ("lookup", [object, field]) => Ok(self.js(object, &field.to_js_text()).unwrap_or(Value::Missing)),
             ("lookup", _) => Err(Fault::argument("`lookup` needs a value and a name: {{lookup value name}}")),
             ("log", _) => {
                 let line: Vec<String> = params.iter().map(Value::to_js_text).collect();

@@ -66,6 +66,11 @@ impl<'a> Machine<'a> {
         let hash: Vec<_> = call.hash.iter().cloned().zip(self.stack.drain(from..)).collect();
         let given = if call.context { Some(self.pop()) } else { None };
         let name = if call.dynamic { self.pop().to_js_text() } else { call.name.to_string() };
+        if call.copied {
+            let copied = given.as_ref().or(self.scope.context.as_ref());
+            let length = copied.map_or(0, |c| c.len().or(c.as_str().map(str::len)).unwrap_or(0));
+            self.charge(length)?;
+        }
         let context = self.partial_context(call, given, hash);
         let block = call.block.map(|start| {
             Rc::new(Closure {
@@ -128,6 +133,7 @@ impl<'a> Machine<'a> {
         let mut target = if name == "@partial-block" { self.scope.partial_block() } else { None };
         let mut inline = self.scope.inlines.as_ref();
         while let (None, Some(one)) = (&target, inline) {
+            self.owe(1);
             if &*one.name == name && name != "@partial-block" {
                 target = Some(one.closure.clone());
             }
