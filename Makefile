@@ -7,7 +7,7 @@ ifdef DATA
 DEMO_ARGUMENTS += --data-set $(DATA)
 endif
 
-.PHONY: demo build test test-rust test-web lint bench setup setup-test clean
+.PHONY: demo build test test-rust test-web lint bench differential setup setup-test clean
 
 ## Build, then play a shop through the whole path and leave the page up.
 demo: build
@@ -31,6 +31,10 @@ lint:
 
 bench: build
 	./target/release/signalpost bench
+
+## Compare generated templates with liquidjs and handlebars.js (see benchsuite/README.md).
+differential:
+	cd benchsuite && npm ci --no-audit --no-fund && npm run differential
 
 setup:
 	@./scripts/setup build

@@ -1,6 +1,7 @@
 //! Renders templates from standard input, for comparisons with other engines.
 //!
-//! In: JSON lines `{"language", "mode", "template", "data", "partials", "compileOptions"}`. Out: JSON lines `{"text"}` or `{"error"}`.
+//! In: JSON lines `{"language", "mode", "onError", "template", "data", "partials", "compileOptions"}`. Out: JSON lines
+//! `{"text"}` or `{"error"}`.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, Write as _};
@@ -33,7 +34,7 @@ fn run(case: &Value) -> Result<String, Error> {
         ignore_standalone: is("ignoreStandalone"),
         explicit_partial_context: is("explicitPartialContext"),
         no_escape: is("noEscape"),
-        ..HandlebarsOptions::default()
+        data: case.pointer("/compileOptions/data") != Some(&Value::Bool(false)),
     };
     let options = CompileOptions { mode, refuse_unknown: false, handlebars, ..CompileOptions::default() };
     let template = Template::compile(language, "main", text(case, "template"), &options)?;
@@ -43,7 +44,7 @@ fn run(case: &Value) -> Result<String, Error> {
     let partials = PartialSources::new(language, sources, &options);
     let mut render = RenderOptions::at(jiff::Timestamp::UNIX_EPOCH);
     render.partials = Some(&partials);
-    render.on_error = OnError::Inline;
+    render.on_error = if text(case, "onError") == "raise" { OnError::Raise } else { OnError::Inline };
     Ok(template.render(case.get("data").unwrap_or(&Value::Null), &render)?.text)
 }
 

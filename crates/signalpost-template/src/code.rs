@@ -74,6 +74,8 @@ pub(crate) enum Op {
     RenderRun(Index),
     /// Handlebars: pushes the value of a path in the context.
     Find(Index),
+    /// Handlebars: pushes the value of a name without arguments, which may be a helper's.
+    Name(Index),
     /// Handlebars: calls a helper for its value.
     Call(Index),
     /// Handlebars: a block call; its program and inverse follow.
@@ -219,6 +221,8 @@ pub(crate) struct Partial {
 pub(crate) struct Find {
     pub(crate) depth: usize,
     pub(crate) parts: Vec<Arc<str>>,
+    /// A path in the current context without anything special: what follows is not set.
+    pub(crate) plain: bool,
     pub(crate) original: Arc<str>,
     /// `@name`.
     pub(crate) data: bool,
@@ -234,6 +238,31 @@ pub(crate) struct Find {
     pub(crate) reported: bool,
 }
 
+/// The helpers that Handlebars brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Builtin {
+    Each,
+    If,
+    Log,
+    Lookup,
+    Unless,
+    With,
+}
+
+impl Builtin {
+    pub(crate) fn named(name: &str) -> Option<Builtin> {
+        Some(match name {
+            "each" => Builtin::Each,
+            "if" => Builtin::If,
+            "log" => Builtin::Log,
+            "lookup" => Builtin::Lookup,
+            "unless" => Builtin::Unless,
+            "with" => Builtin::With,
+            _ => return None,
+        })
+    }
+}
+
 /// A Handlebars helper call: parameters, then hash values, are on the stack.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -243,8 +272,10 @@ pub(crate) struct Call {
     pub(crate) hash: Vec<Arc<str>>,
     /// The name can only be a helper's (`{{name}}` without parameters may be a value).
     pub(crate) certain: bool,
-    /// A path or `this` that cannot name a helper.
+    /// False for a path or `this`, which cannot name a helper.
     pub(crate) helper: bool,
+    /// The standard helper that the name is.
+    pub(crate) builtin: Option<Builtin>,
 }
 
 /// A Handlebars block call.
@@ -264,6 +295,8 @@ pub(crate) struct PartialCall {
     pub(crate) dynamic: bool,
     pub(crate) context: bool,
     pub(crate) hash: Vec<Arc<str>>,
+    /// There is a hash, so the context is copied, even where all that is given is `undefined`.
+    pub(crate) copied: bool,
     pub(crate) indent: Arc<str>,
     /// The first operation of the block of `{{#> name}}`.
     pub(crate) block: Option<Index>,
@@ -294,8 +327,19 @@ pub(crate) struct Code {
     pub(crate) partial_calls: Vec<PartialCall>,
     /// Handlebars' compat mode: partials see the contexts around them.
     pub(crate) uses_depths: bool,
+    /// Handlebars: no `@` data is kept.
+    pub(crate) no_data: bool,
     /// Handlebars: the names of the template's inline partials.
     pub(crate) inline_names: Vec<Arc<str>>,
+    /// Handlebars: the first operations of the programs that have block parameters.
+    pub(crate) parametrized: Vec<Index>,
     /// Liquid output is escaped.
     pub(crate) auto_escape: bool,
+}
+
+impl Code {
+    /// True where the program that starts at `start` has block parameters.
+    pub(crate) fn takes_parameters(&self, start: Index) -> bool {
+        !self.parametrized.is_empty() && self.parametrized.contains(&start)
+    }
 }

@@ -43,9 +43,9 @@
 //! - Dates beyond the years -9999 to 9999 are printed as they came. Text is read as a date by the patterns that
 //!   mails hold; Ruby knows more, e.g. Japanese eras and days of the year with a comma.
 //! - After `break` in a `when`, the reference may still print text of a later matching `when`; here nothing follows.
-//! - Handlebars: a `null` context stays null inside blocks, where handlebars.js puts an empty object; two numbers
-//!   that are printed unescaped side by side print both, where JavaScript may add them; functions in data and
-//!   decorators other than `inline` do not exist.
+//! - Handlebars: text is cut and looked up by characters, not by UTF-16 halves; inline partials see the block
+//!   parameters around them; an inline partial given to a partial of its name is used in it. Two numbers that are printed unescaped side by side print both, where JavaScript may add them;
+//!   functions in data and decorators other than `inline` do not exist.
 //!
 //! # Reading further
 //! [`Template::names`] lists what a template reads, as paths like `products[].price`; [`spans`] cuts a template for

@@ -13,8 +13,10 @@ pub(crate) mod mustache;
 pub(crate) mod mustache_partials;
 pub(crate) mod partials;
 pub(crate) mod recover;
+pub(crate) mod scope;
 pub(crate) mod sections;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -28,7 +30,7 @@ use crate::template::{Language, Template};
 use crate::value::{Value, format, number};
 
 use frames::{Context, Frame};
-use mustache::Scope;
+use scope::Scope;
 
 /// How many steps pass between two looks at the budget and the deadline.
 const STRIDE: u64 = 4096;
@@ -51,11 +53,15 @@ pub(crate) struct Machine<'a> {
     pub(crate) contexts: Vec<Context<'a>>,
     /// Handlebars' state.
     pub(crate) scope: Scope<'a>,
+    /// Handlebars keeps no `@` data.
+    pub(crate) no_data: bool,
+    /// How many templates were begun in Handlebars.
+    pub(crate) runs: usize,
     pub(crate) out: String,
     /// Bytes that captures took out of the output again.
     captured: usize,
     assigned: usize,
-    operations: u64,
+    operations: Cell<u64>,
     next_check: u64,
     pub(crate) template: Template,
     pub(crate) code: Arc<Code>,
@@ -80,10 +86,12 @@ impl<'a> Machine<'a> {
             frames: Vec::with_capacity(8),
             contexts: Vec::with_capacity(1),
             scope: Scope::default(),
+            no_data: false,
+            runs: 0,
             out: String::new(),
             captured: 0,
             assigned: 0,
-            operations: 0,
+            operations: Cell::new(0),
             next_check: STRIDE.min(options.budgets.operations),
             template,
             code,
@@ -105,7 +113,7 @@ impl<'a> Machine<'a> {
         }
         self.execute()?;
         self.rendered.text = self.out;
-        self.rendered.operations = self.operations;
+        self.rendered.operations = self.operations.get();
         Ok(self.rendered)
     }
 
@@ -137,13 +145,14 @@ impl<'a> Machine<'a> {
 
     /// Counts one step.
     fn tick(&mut self) -> Result<(), Fault> {
-        self.operations += 1;
-        if self.operations >= self.next_check { self.check() } else { Ok(()) }
+        let operations = self.operations.get() + 1;
+        self.operations.set(operations);
+        if operations >= self.next_check { self.check() } else { Ok(()) }
     }
 
     fn check(&mut self) -> Result<(), Fault> {
         let limit = self.options.budgets.operations;
-        if self.operations > limit {
+        if self.operations.get() > limit {
             return Err(Fault::limit(
                 Limit::Operations,
                 format!("The template takes more than {limit} steps"),
@@ -152,14 +161,21 @@ impl<'a> Machine<'a> {
         if self.options.expired.is_some_and(|expired| expired()) {
             return Err(Fault::limit(Limit::Deadline, "The template did not finish before its deadline"));
         }
-        self.next_check = (self.operations + STRIDE).min(limit + 1);
+        self.next_check = (self.operations.get() + STRIDE).min(limit + 1);
         Ok(())
     }
 
     /// Counts `n` more steps.
     pub(crate) fn charge(&mut self, n: usize) -> Result<(), Fault> {
-        self.operations = self.operations.saturating_add(u64::try_from(n).unwrap_or(u64::MAX));
-        if self.operations >= self.next_check { self.check() } else { Ok(()) }
+        self.owe(n);
+        if self.operations.get() >= self.next_check { self.check() } else { Ok(()) }
+    }
+
+    /// Counts `n` more steps, where the budget is only looked at with the next step.
+    pub(crate) fn owe(&self, n: usize) {
+        // Below the largest number, so that a step can always be added.
+        let owed = u64::try_from(n).unwrap_or(u64::MAX);
+        self.operations.set(self.operations.get().saturating_add(owed).min(u64::MAX / 2));
     }
 
     /// Counts the handling of `n` bytes of text.
@@ -233,6 +249,18 @@ impl<'a> Machine<'a> {
         self.stack.pop().unwrap_or(Value::Nil)
     }
 
+    /// Takes the top away without moving it.
+    pub(crate) fn drop_top(&mut self) {
+        self.stack.truncate(self.stack.len().saturating_sub(1));
+    }
+
+    /// Takes a condition.
+    fn condition(&mut self) -> bool {
+        let holds = self.stack.last().is_some_and(Value::is_truthy);
+        self.drop_top();
+        holds
+    }
+
     pub(crate) fn log(&mut self, line: String) {
         if self.rendered.log.len() < 1000 {
             self.rendered.log.push(line);
@@ -269,25 +297,35 @@ impl<'a> Machine<'a> {
             Op::Int(i) => self.stack.push(Value::Int(i)),
             Op::Jump(to) => self.pc = to as usize,
             Op::JumpIfFalsy(to) => {
-                if !self.pop().is_truthy() {
+                if !self.condition() {
                     self.pc = to as usize;
                 }
             }
             Op::JumpIfTruthy(to) => {
-                if self.pop().is_truthy() {
+                if self.condition() {
                     self.pc = to as usize;
                 }
             }
             Op::Path(at) => self.path(code, at),
             Op::Filter(at) => self.filter(code, at)?,
             Op::Print { escape } => {
-                let value = self.pop();
-                self.print(&value, escape)?;
+                if let (false, Some(Value::Str(text))) = (escape, self.stack.last()) {
+                    let text: &'a str = text;
+                    self.drop_top();
+                    self.out.push_str(text);
+                    self.check_output()?;
+                } else {
+                    let value = self.pop();
+                    self.print(&value, escape)?;
+                }
             }
             Op::Compare(how) => self.compare(how)?,
             Op::ForNext(body) => self.for_next(body),
             Op::Find(at) => self.find(code, at)?,
+            Op::Name(at) => self.name(code, at)?,
             Op::Write { escape } => self.write(escape)?,
+            Op::Block(at) => self.block(code, at)?,
+            Op::BlockEnd => return self.block_end(),
             _ => return self.rare_step(code, op),
         }
         Ok(Flow::Next)
@@ -327,9 +365,7 @@ impl<'a> Machine<'a> {
             Op::IncludeRun => return self.include_run(),
             Op::RenderRun(at) => return self.render_run(code, at),
             Op::End => return self.end_of_code(),
-            Op::Call(_) | Op::Block(_) | Op::BlockEnd | Op::Partial(_) | Op::Inline(_) => {
-                return self.mustache_step(code, op);
-            }
+            Op::Call(_) | Op::Partial(_) | Op::Inline(_) => return self.mustache_step(code, op),
             _ => {}
         }
         Ok(Flow::Next)

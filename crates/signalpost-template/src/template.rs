@@ -51,7 +51,7 @@ pub struct HandlebarsOptions {
     pub assume_objects: bool,
     /// Names are also looked up in the contexts around, as in Mustache.
     pub compat: bool,
-    /// `@name` data is kept up by `each` and given to helpers.
+    /// `@name` data is kept: `@root`, what `each` brings, `@partial-block`.
     pub data: bool,
     /// Names that are helpers are only those known.
     pub known_helpers_only: bool,

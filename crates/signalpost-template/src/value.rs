@@ -263,7 +263,7 @@ impl<'a> Value<'a> {
     /// The property `name` of an object.
     pub fn property(&self, name: &str) -> Option<Value<'a>> {
         match self {
-            Value::Map(map) => map.get(name).map(Value::from),
+            Value::Map(map) => entry(map, name).map(Value::from),
             Value::Object(entries) => {
                 entries.iter().rev().find(|(k, _)| &**k == name).map(|(_, v)| v.clone())
             }
@@ -289,6 +289,14 @@ impl<'a> Value<'a> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Looks a name up. Small objects are searched from the start, which is quicker than hashing the name.
+pub(crate) fn entry<'j>(map: &'j Map<String, Json>, name: &str) -> Option<&'j Json> {
+    if map.len() > 24 {
+        return map.get(name);
+    }
+    map.iter().find(|(key, _)| key.len() == name.len() && key.as_str() == name).map(|(_, value)| value)
 }
 
 pub(crate) fn range_len(from: i64, to: i64) -> usize {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::ast::{Block as BlockNode, Expr, Id, Invocation, Node, Path, Tree};
 use super::parse::original;
-use crate::code::{Block, Call, Code, Constant, Find, Index, Op};
+use crate::code::{Block, Builtin, Call, Code, Constant, Find, Index, Op};
 use crate::emit::{Emitter, index};
 use crate::error::{Error, ErrorKind, nearest};
 use crate::names::Reads;
@@ -100,6 +100,7 @@ pub(crate) fn compile(
     };
     let root = tree.programs.len().saturating_sub(1);
     compiler.emitter.code.uses_depths = options.handlebars.compat;
+    compiler.emitter.code.no_data = !options.handlebars.data;
     compiler.begin_program(root, (Some(String::new()), true));
     // The root ends with `End`, not with `BlockEnd`.
     compiler.run()?;
@@ -163,7 +164,11 @@ impl<'s> Compiler<'s> {
     /// Begins a program in a context: its inline partials first, then its statements.
     pub(crate) fn begin_program(&mut self, program: Id, context: (Option<String>, bool)) {
         let found = self.tree.programs.get(program);
-        self.parameters.push(found.map_or(Vec::new(), |p| p.parameters.clone()));
+        let parameters = found.map_or(Vec::new(), |p| p.parameters.clone());
+        if !parameters.is_empty() {
+            self.emitter.code.parametrized.push(self.emitter.here());
+        }
+        self.parameters.push(parameters);
         self.contexts.push(context);
         self.tasks.push(Task::EndProgram { mark: self.reads.mark() });
         self.tasks.push(Task::Body { program, at: 0 });
@@ -241,6 +246,7 @@ impl<'s> Compiler<'s> {
         self.parameters
             .iter()
             .rev()
+            .filter(|names| !names.is_empty())
             .enumerate()
             .find_map(|(up, names)| names.iter().position(|n| &**n == name).map(|at| (up, at)))
     }
@@ -281,7 +287,7 @@ impl<'s> Compiler<'s> {
         let spec = self.call(call, &path, kind)?;
         self.emitter.code.calls.push(spec);
         let at = index(self.emitter.code.calls.len() - 1);
-        self.emitter.push(Op::Call(at));
+        self.emitter.push(if kind == Kind::Ambiguous { Op::Name(at) } else { Op::Call(at) });
         Ok(())
     }
 
@@ -308,18 +314,21 @@ impl<'s> Compiler<'s> {
             self.param(param)?;
         }
         let mut hash = Vec::new();
-        for (key, value) in &call.hash {
+        // The literal `undefined` counts as not given.
+        for (key, value) in call.hash.iter().filter(|(_, v)| !matches!(v, Expr::Undefined)) {
             self.param(value)?;
             hash.push(self.emitter.shared(key));
         }
         let find = self.find(path, true, kind == Kind::Ambiguous, kind == Kind::Ambiguous);
+        let helper = path.is_simple() || known;
         Ok(Call {
+            builtin: if helper { Builtin::named(&name) } else { None },
             name: if known || path.is_simple() { name } else { Arc::from(path.original.as_str()) },
             find,
             parameters: call.params.len(),
             hash,
             certain: kind == Kind::Helper,
-            helper: path.is_simple() || known,
+            helper,
         })
     }
 
@@ -371,16 +380,27 @@ impl<'s> Compiler<'s> {
         if let Some(read) = self.path_read(path, block_parameter.is_some()).filter(|_| read) {
             self.reads.read(read);
         }
+        // A path that begins with an empty name, as `{{""}}` does, is the context, whatever follows.
+        let context = !path.data && path.parts.first().is_some_and(|p| p.is_empty());
+        let parts = if context { &[][..] } else { path.parts.as_slice() };
+        // As in the original, data is kept after all where a template asks for it.
+        self.emitter.code.no_data &= !path.data;
+        let strict = options.strict && terminal && block_parameter.is_none();
+        let assume = options.strict || options.assume_objects;
+        let data = path.data && !path.parts.is_empty();
+        let compat = options.compat && !scoped && path.depth == 0;
+        let special = strict || assume || data || compat || path.depth > 0;
         let find = Find {
+            plain: !special && block_parameter.is_none(),
             depth: path.depth,
-            parts: path.parts.iter().map(|p| self.emitter.shared(p)).collect(),
+            parts: parts.iter().map(|p| self.emitter.shared(p)).collect(),
             original: Arc::from(path.original.as_str()),
             // `@this` is the context itself.
-            data: path.data && !path.parts.is_empty(),
+            data,
             block_parameter: if path.data { None } else { block_parameter },
-            strict: options.strict && terminal && block_parameter.is_none(),
-            assume: options.strict || options.assume_objects,
-            compat: options.compat && !scoped && path.depth == 0,
+            strict,
+            assume,
+            compat,
             reported: printed,
         };
         self.emitter.code.finds.push(find);
@@ -394,7 +414,7 @@ impl<'s> Compiler<'s> {
         let call = if kind == Kind::Simple {
             let find = self.find(&path, true, false, true);
             let name = Arc::from(path.original.as_str());
-            Call { name, find, parameters: 0, hash: Vec::new(), certain: false, helper: false }
+            Call { name, find, parameters: 0, hash: Vec::new(), certain: false, helper: false, builtin: None }
         } else {
             self.call(&block.call, &path, kind)?
         };

@@ -73,6 +73,9 @@ impl Compiler<'_> {
             self.emitter.text(indent);
         }
         let dynamic = matches!(call.name, Expr::Call(_));
+        // In handlebars.js, a dynamic partial that is given no context takes its name for the context here, and
+        // `undefined` for its name.
+        let misread = dynamic && explicit && call.params.is_empty();
         if let Expr::Call(name) = &call.name {
             self.value(name, true)?;
         }
@@ -80,15 +83,16 @@ impl Compiler<'_> {
             self.param(param)?;
         }
         let mut hash = Vec::new();
-        for (key, value) in &call.hash {
+        for (key, value) in call.hash.iter().filter(|(_, v)| !matches!(v, Expr::Undefined)) {
             self.param(value)?;
             hash.push(self.emitter.shared(key));
         }
         let spec = PartialCall {
-            name: Arc::from(original(&call.name)),
-            dynamic,
-            context: !call.params.is_empty(),
+            name: if misread { Arc::from("undefined") } else { Arc::from(original(&call.name)) },
+            dynamic: dynamic && !misread,
+            context: misread || !call.params.is_empty(),
             hash,
+            copied: !call.hash.is_empty(),
             indent: Arc::from(if prevent_indent { "" } else { indent }),
             block: None,
             inlines: Vec::new(),

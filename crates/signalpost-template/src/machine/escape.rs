@@ -46,6 +46,11 @@ fn liquid_entity(byte: u8) -> Option<&'static str> {
     }
 }
 
+/// True where [`liquid_escape`] would change nothing.
+pub(crate) fn is_plain(text: &str) -> bool {
+    !text.bytes().any(|b| matches!(b, b'&' | b'<' | b'>' | b'"' | b'\''))
+}
+
 /// Ruby's `CGI.escapeHTML`.
 pub(crate) fn liquid_escape(text: &str, out: &mut String) {
     escape_with(text, out, liquid_entity);

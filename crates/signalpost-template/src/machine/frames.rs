@@ -43,6 +43,12 @@ pub(crate) enum Frame<'a> {
     Render(Box<Call<'a>>),
     /// The end of code that a helper asked to run.
     Stop,
+    /// A block that keeps its context: where it ends, and what its program may add to.
+    Plain {
+        end: Index,
+        parameters: Option<Rc<super::scope::Parameters<'a>>>,
+        inlines: Option<Rc<super::scope::Inlines<'a>>>,
+    },
     Section(Box<super::sections::Section<'a>>),
     Mustache(Box<super::mustache_partials::PartialFrame<'a>>),
 }
@@ -123,14 +129,23 @@ impl<'a> Context<'a> {
 
     /// The variable `name`; `None` where there is none.
     pub(crate) fn find(&self, name: &str) -> Option<Value<'a>> {
+        match self.own(name) {
+            Some(value) => Some(value.clone()),
+            None => self.data.property(name),
+        }
+    }
+
+    /// How many variables are searched for a name.
+    pub(crate) fn width(&self) -> usize {
+        self.inner.len() + self.outer.len() + self.counters.len()
+    }
+
+    /// The variable `name` where the template made it.
+    pub(crate) fn own(&self, name: &str) -> Option<&Value<'a>> {
         let same = |entry: &&(Arc<str>, Value<'a>)| &*entry.0 == name;
-        if let Some((_, value)) = self.inner.iter().rev().find(same).or_else(|| self.outer.iter().find(same))
-        {
-            return Some(value.clone());
-        }
-        if let Some((_, value)) = self.counters.iter().find(same) {
-            return Some(value.clone());
-        }
-        self.data.property(name)
+        let found = self.inner.iter().rev().find(same);
+        let found =
+            found.or_else(|| self.outer.iter().find(same)).or_else(|| self.counters.iter().find(same));
+        found.map(|(_, value)| value)
     }
 }

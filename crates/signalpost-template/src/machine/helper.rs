@@ -124,7 +124,9 @@ impl<'a> HelperCall<'_, 'a> {
         if !arguments.data.is_empty() {
             scope = scope.with_data(arguments.data.into_iter().map(|(k, v)| (Arc::from(k), v)).collect());
         }
-        let scope = scope.with_parameters(arguments.parameters);
+        if program.template.inner.code.takes_parameters(program.start) {
+            scope = scope.with_parameters(arguments.parameters);
+        }
         match self.machine.run_program(&program, scope) {
             Ok(text) => Ok(text.to_string()),
             Err(error) => {

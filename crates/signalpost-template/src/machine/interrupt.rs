@@ -43,7 +43,11 @@ impl<'a> Machine<'a> {
             }
             Frame::Changed { start } => self.changed(start),
             Frame::Mustache(call) => self.leave_mustache(*call),
-            Frame::Section(section) => self.leave_section(*section),
+            Frame::Plain { parameters, inlines, .. } => {
+                self.scope.parameters = parameters;
+                self.scope.inlines = inlines;
+            }
+            Frame::Section(section) => self.scope = section.saved,
             Frame::Capture { .. } | Frame::Case { .. } | Frame::Stop => {}
         }
     }

@@ -3,18 +3,24 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::Machine;
 use crate::code::{Code, Comparison, Index, Path, Root, Segment};
 use crate::error::Fault;
 use crate::names;
 use crate::value::compare::{self, class_name};
-use crate::value::{Value, format};
+use crate::value::{Value, entry, format};
 
 impl<'a> Machine<'a> {
     pub(crate) fn path(&mut self, code: &Code, at: Index) {
         let Some(path) = code.paths.get(at as usize) else {
             return;
         };
+        if let Some(found) = self.in_data(path) {
+            self.stack.push(Value::from(found));
+            return;
+        }
         let base = self.stack.len().saturating_sub(path.dynamic);
         let value = self.follow(path, base);
         self.stack.truncate(base);
@@ -22,6 +28,28 @@ impl<'a> Machine<'a> {
             self.report_undefined(|| path_text(path));
         }
         self.stack.push(value);
+    }
+
+    /// The value of a path of plain keys through the caller's JSON, without making values on the way: what most
+    /// paths are. `None` where it is anything else, or nothing.
+    fn in_data(&self, path: &Path) -> Option<&'a Json> {
+        let (Root::Name(name), Some(context)) = (&path.root, self.contexts.last()) else {
+            return None;
+        };
+        self.owe(context.width() / 16);
+        let mut keys = path.segments.iter().map(|segment| match segment {
+            Segment::Key(key) => Some(key),
+            _ => None,
+        });
+        let mut found = match (context.own(name), &context.data) {
+            (Some(Value::Map(map)), _) => entry(map, keys.next()??)?,
+            (None, Value::Map(data)) => entry(data, name)?,
+            _ => return None,
+        };
+        for key in keys {
+            found = entry(found.as_object()?, key?)?;
+        }
+        Some(found)
     }
 
     fn follow(&self, path: &Path, base: usize) -> Value<'a> {
@@ -57,7 +85,9 @@ impl<'a> Machine<'a> {
 
     fn variable(&self, name: &str) -> Option<Value<'a>> {
         let context = self.contexts.len().checked_sub(1)?;
-        let found = self.contexts.get(context)?.find(name);
+        let around = self.contexts.get(context)?;
+        self.owe(around.width() / 16);
+        let found = around.find(name);
         if found.is_none() && name == "self" {
             return Some(Value::Scope(context));
         }
@@ -131,7 +161,10 @@ impl<'a> Machine<'a> {
             Value::Int(_) => 8,
             Value::Big(b) => usize::try_from(b.bits().div_ceil(64) * 8).unwrap_or(8),
             other => match other.as_str() {
-                Some(text) => text.chars().count(),
+                Some(text) => {
+                    self.owe(text.len() / 16);
+                    text.chars().count()
+                }
                 None => other.len()?,
             },
         };
@@ -140,6 +173,7 @@ impl<'a> Machine<'a> {
 
     pub(crate) fn compare(&mut self, how: Comparison) -> Result<(), Fault> {
         let (right, left) = (self.pop(), self.pop());
+        self.charge(cost(&left, &right, how))?;
         let truth = match how {
             Comparison::Equal => equal(&left, &right),
             Comparison::NotEqual => !equal(&left, &right),
@@ -171,6 +205,22 @@ impl<'a> Machine<'a> {
                 text.contains(&needle)
             }),
         }
+    }
+}
+
+/// About how many steps a comparison takes beside its own.
+fn cost(left: &Value<'_>, right: &Value<'_>, how: Comparison) -> usize {
+    let text = |v: &Value<'_>| v.as_str().map_or(0, |t| t.len() / 16);
+    let literal = |v: &Value<'_>| matches!(v, Value::Empty | Value::Blank);
+    let large = |v: &Value<'_>| v.as_str().is_some() || v.is_array() || v.is_object();
+    if literal(left) || literal(right) {
+        text(left).max(text(right))
+    } else if how == Comparison::Contains {
+        if left.is_array() { compare::weight(left) } else { text(left) }
+    } else if large(left) && large(right) {
+        compare::weight(left).min(compare::weight(right))
+    } else {
+        0
     }
 }
 

@@ -62,6 +62,8 @@ impl<'a> Machine<'a> {
             value => value,
         };
         self.charge_assigned(&value)?;
+        let width = self.context().width();
+        self.charge(width / 16)?;
         if let Some(name) = code.names.get(name as usize) {
             self.context().set_outer(name, value);
         }
@@ -124,6 +126,8 @@ impl<'a> Machine<'a> {
             }
         };
         let count = cycle.values.len();
+        let known = self.context().cycles.len();
+        self.owe(known / 4);
         let context = self.context();
         let turn = match context.cycles.iter_mut().find(|(k, _)| *k == key) {
             Some((_, turn)) => {
@@ -160,6 +164,7 @@ impl<'a> Machine<'a> {
             _ => 0,
         };
         let limit = limit.filter(|l| !l.is_nil()).map(|l| number::clamped_integer(&l)).transpose()?;
+        self.charge_entries(&collection)?;
         let (items, first, count) = segment(collection, from, limit);
         let context = self.context();
         let next = from.saturating_add(signed(count));
@@ -172,6 +177,11 @@ impl<'a> Machine<'a> {
             return Ok(());
         }
         self.open_for(spec, at, items, first, count)
+    }
+
+    /// Counts the pairs that a loop over an object makes.
+    fn charge_entries(&mut self, collection: &Value<'a>) -> Result<(), Fault> {
+        if collection.is_object() { self.charge(collection.len().unwrap_or(0)) } else { Ok(()) }
     }
 
     fn open_for(
@@ -229,6 +239,7 @@ impl<'a> Machine<'a> {
         }
         let from = offset.map(whole).transpose()?.unwrap_or(0);
         let limit = limit.map(whole).transpose()?;
+        self.charge_entries(&collection)?;
         let (items, first, count) = segment(collection, from, limit);
         let columns = columns.map(whole).transpose()?.unwrap_or(signed(count));
         self.out.push_str("<tr class=\"row1\">\n");

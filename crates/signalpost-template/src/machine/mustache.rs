@@ -5,164 +5,15 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde_json::{Map, Value as Json};
+
+use super::frames::Frame;
 use super::helper::{HelperCall, Program};
+use super::scope::{Closure, Depth, Inlines, Scope};
 use super::{Flow, Machine, escape};
 use crate::code::{Call, Code, Find, Index, Op};
 use crate::error::{Fault, FaultKind};
-use crate::value::compare::js_strict_equal;
-use crate::value::{Value, format, number};
-
-/// The contexts around a program, innermost first.
-#[derive(Debug)]
-pub(crate) struct Depth<'a> {
-    pub(crate) value: Value<'a>,
-    pub(crate) parent: Option<Rc<Depth<'a>>>,
-}
-
-/// `@` data: what a frame sets hides what the frames around it set.
-#[derive(Debug)]
-pub(crate) struct Data<'a> {
-    pub(crate) entries: Vec<(Arc<str>, Value<'a>)>,
-    /// The frame is that of an item of `each`.
-    pub(crate) item: Option<Item<'a>>,
-    /// The frame is that of a partial block; `None` takes the block around away.
-    pub(crate) partial_block: Option<Option<Rc<Closure<'a>>>>,
-    pub(crate) parent: Option<Rc<Data<'a>>>,
-}
-
-/// What `@key`, `@index`, `@first` and `@last` mean for an item of `each`.
-#[derive(Debug)]
-pub(crate) struct Item<'a> {
-    pub(crate) key: Value<'a>,
-    pub(crate) index: usize,
-    pub(crate) last: bool,
-}
-
-impl<'a> Item<'a> {
-    fn datum(&self, name: &str) -> Option<Value<'a>> {
-        Some(match name {
-            "key" => self.key.clone(),
-            "index" => Value::Int(i64::try_from(self.index).unwrap_or(i64::MAX)),
-            "first" => Value::Bool(self.index == 0),
-            "last" => Value::Bool(self.last),
-            _ => return None,
-        })
-    }
-}
-
-/// The block parameters of the programs around, innermost first.
-#[derive(Debug)]
-pub(crate) struct Parameters<'a> {
-    pub(crate) values: Vec<Value<'a>>,
-    pub(crate) parent: Option<Rc<Parameters<'a>>>,
-}
-
-/// Inline partials, the latest first.
-#[derive(Debug)]
-pub(crate) struct Inlines<'a> {
-    pub(crate) name: Arc<str>,
-    pub(crate) closure: Rc<Closure<'a>>,
-    pub(crate) parent: Option<Rc<Inlines<'a>>>,
-}
-
-/// A program with what it sees.
-#[derive(Debug)]
-pub(crate) struct Closure<'a> {
-    pub(crate) program: Program,
-    pub(crate) scope: Scope<'a>,
-    /// The partial block that the program itself sees.
-    pub(crate) partial_block: Option<Rc<Closure<'a>>>,
-}
-
-/// What a program sees.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Scope<'a> {
-    pub(crate) context: Option<Value<'a>>,
-    pub(crate) depths: Option<Rc<Depth<'a>>>,
-    pub(crate) data: Option<Rc<Data<'a>>>,
-    pub(crate) parameters: Option<Rc<Parameters<'a>>>,
-    pub(crate) inlines: Option<Rc<Inlines<'a>>>,
-}
-
-impl<'a> Scope<'a> {
-    pub(crate) fn this(&self) -> Value<'a> {
-        self.context.clone().unwrap_or(Value::Missing)
-    }
-
-    /// The same scope with another context, and the old one around it unless it is the same.
-    pub(crate) fn with_context(&self, context: Value<'a>) -> Scope<'a> {
-        let mut scope = self.clone();
-        if !js_strict_equal(&self.this(), &context) {
-            scope.depths = Some(Rc::new(Depth { value: context.clone(), parent: self.depths.clone() }));
-        }
-        scope.context = Some(context);
-        scope
-    }
-
-    pub(crate) fn with_data(mut self, entries: Vec<(Arc<str>, Value<'a>)>) -> Scope<'a> {
-        self.data =
-            Some(Rc::new(Data { entries, item: None, partial_block: None, parent: self.data.take() }));
-        self
-    }
-
-    pub(crate) fn with_item(mut self, item: Item<'a>) -> Scope<'a> {
-        let parent = self.data.take();
-        self.data =
-            Some(Rc::new(Data { entries: Vec::new(), item: Some(item), partial_block: None, parent }));
-        self
-    }
-
-    pub(crate) fn with_parameters(mut self, values: Vec<Value<'a>>) -> Scope<'a> {
-        self.parameters = Some(Rc::new(Parameters { values, parent: self.parameters.take() }));
-        self
-    }
-
-    pub(crate) fn datum(&self, name: &str) -> Option<Value<'a>> {
-        self.datum_above(name, 0)
-    }
-
-    /// True where there are so many data frames around the current one.
-    fn has_frame(&self, depth: usize) -> bool {
-        let mut frame = self.data.as_ref();
-        for _ in 0..depth {
-            frame = frame.and_then(|f| f.parent.as_ref());
-        }
-        frame.is_some()
-    }
-
-    /// `@../name`: looked up from so many frames up on.
-    fn datum_above(&self, name: &str, depth: usize) -> Option<Value<'a>> {
-        let mut frame = self.data.as_ref();
-        for _ in 0..depth {
-            frame = frame.and_then(|f| f.parent.as_ref());
-        }
-        while let Some(data) = frame {
-            if let Some((_, value)) = data.entries.iter().find(|(n, _)| &**n == name) {
-                return Some(value.clone());
-            }
-            if let Some(found) = data.item.as_ref().and_then(|item| item.datum(name)) {
-                return Some(found);
-            }
-            if let (Some(block), "partial-block") = (&data.partial_block, name) {
-                return block.as_ref().map(|_| Value::Bool(true));
-            }
-            frame = data.parent.as_ref();
-        }
-        None
-    }
-
-    /// The partial block that `@partial-block` means here.
-    pub(crate) fn partial_block(&self) -> Option<Rc<Closure<'a>>> {
-        let mut frame = self.data.as_ref();
-        while let Some(data) = frame {
-            if let Some(block) = &data.partial_block {
-                return block.clone();
-            }
-            frame = data.parent.as_ref();
-        }
-        None
-    }
-}
+use crate::value::{Value, entry, format};
 
 /// JavaScript's property lookup on data: own properties, items, `length`.
 pub(crate) fn js_property<'a>(value: &Value<'a>, key: &str) -> Option<Value<'a>> {
@@ -178,6 +29,17 @@ pub(crate) fn js_property<'a>(value: &Value<'a>, key: &str) -> Option<Value<'a>>
         return text.chars().nth(place()?).map(|c| Value::from(c.to_string()));
     }
     value.property(key)
+}
+
+/// What a path of plain keys leads to in the caller's JSON, without making values on the way. `None` where it leads
+/// through anything else, or to nothing.
+fn in_data<'j>(map: &'j Map<String, Json>, parts: &[Arc<str>]) -> Option<&'j Json> {
+    let (first, rest) = parts.split_first()?;
+    let mut found = entry(map, first)?;
+    for part in rest {
+        found = entry(found.as_object()?, part)?;
+    }
+    Some(found)
 }
 
 /// JavaScript's truth.
@@ -199,6 +61,7 @@ pub(crate) fn js_empty(value: &Value<'_>) -> bool {
 
 impl<'a> Machine<'a> {
     pub(crate) fn start_mustache(&mut self, data: Value<'a>) {
+        self.no_data = self.code.no_data;
         let mut entries: Vec<(Arc<str>, Value<'a>)> =
             self.options.data.iter().map(|(k, v)| (Arc::from(k.as_str()), v.clone())).collect();
         if !entries.iter().any(|(k, _)| &**k == "root") {
@@ -209,7 +72,7 @@ impl<'a> Machine<'a> {
             context: Some(data),
             ..Scope::default()
         };
-        self.scope = scope.with_data(entries).with_parameters(Vec::new());
+        self.scope = scope.with_data(entries);
     }
 
     pub(crate) fn find(&mut self, code: &Code, at: Index) -> Result<(), Fault> {
@@ -224,8 +87,44 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// A property as JavaScript finds it; going through text counts.
+    fn js(&self, value: &Value<'a>, key: &str) -> Option<Value<'a>> {
+        if let Some(text) = value.as_str() {
+            self.owe(text.len() / 16);
+        }
+        js_property(value, key)
+    }
+
+    /// The value of a path in the current context.
+    fn plain(&self, find: &Find) -> Value<'a> {
+        let Some(context) = &self.scope.context else {
+            return Value::Missing;
+        };
+        if let Value::Map(map) = context
+            && let Some(found) = in_data(map, &find.parts)
+        {
+            return Value::from(found);
+        }
+        let mut parts = find.parts.iter();
+        let Some(first) = parts.next().filter(|_| !context.is_nil()) else {
+            return context.clone();
+        };
+        let mut value = self.js(context, first).unwrap_or(Value::Missing);
+        for part in parts {
+            if value.is_nil() {
+                break;
+            }
+            value = self.js(&value, part).unwrap_or(Value::Missing);
+        }
+        value
+    }
+
     /// The value of a path.
     pub(crate) fn lookup(&self, find: &Find) -> Result<Value<'a>, Fault> {
+        if find.plain { Ok(self.plain(find)) } else { self.special(find) }
+    }
+
+    fn special(&self, find: &Find) -> Result<Value<'a>, Fault> {
         let mut parts = find.parts.iter().peekable();
         let mut value = match find.block_parameter {
             Some((up, at)) => {
@@ -262,7 +161,7 @@ impl<'a> Machine<'a> {
                 }
                 return Ok(value);
             }
-            let found = js_property(&value, part);
+            let found = self.js(&value, part);
             let object = value.is_array() || value.is_object();
             if last && find.strict && (found.is_none() || !object) {
                 let mut shown = String::new();
@@ -299,7 +198,7 @@ impl<'a> Machine<'a> {
         while let Some(depth) = level {
             let value = &depth.value;
             // A context of 0, "" or false stands for all its properties, as in the original.
-            let found = if js_truthy(value) { js_property(value, name) } else { Some(value.clone()) };
+            let found = if js_truthy(value) { self.js(value, name) } else { Some(value.clone()) };
             if let Some(found) = found.filter(|v| !v.is_nil()) {
                 return Some(found);
             }
@@ -310,6 +209,16 @@ impl<'a> Machine<'a> {
 
     /// Writes the top of the stack: nothing for what is not there.
     pub(crate) fn write(&mut self, escaped: bool) -> Result<(), Fault> {
+        if let Some(Value::Str(text)) = self.stack.last() {
+            let text: &'a str = text;
+            self.drop_top();
+            if escaped {
+                escape::mustache_escape(text, &mut self.out);
+            } else {
+                self.out.push_str(text);
+            }
+            return self.check_output();
+        }
         let value = self.pop();
         self.write_value(&value, escaped)
     }
@@ -319,6 +228,10 @@ impl<'a> Machine<'a> {
         match value {
             Value::Nil | Value::Missing => return Ok(()),
             Value::Safe(text) => self.out.push_str(text),
+            // Numbers and truth values hold nothing to escape.
+            Value::Int(_) | Value::Big(_) | Value::Bool(_) | Value::Float(_) => {
+                format::js_display(value, &mut self.out, limit);
+            }
             _ if !escaped => {
                 format::js_display(value, &mut self.out, limit);
             }
@@ -344,24 +257,35 @@ impl<'a> Machine<'a> {
                 self.stack.push(value);
                 Ok(Flow::Next)
             }
-            Op::Block(at) => self.block(code, at),
-            Op::BlockEnd => self.block_end(),
             Op::Partial(at) => self.run_partial(code, at),
             Op::Inline(start) => {
                 let name = self.pop().to_js_text();
-                self.scope.inlines = Some(self.inline(&name, start));
+                let mut scope = self.scope.clone();
+                scope.depths = self.depths_around();
+                self.scope.inlines = Some(self.inline(&name, start, scope));
                 Ok(Flow::Next)
             }
             _ => Ok(Flow::Next),
         }
     }
 
+    /// The contexts around the program that runs, without its own: what its inline partials see.
+    fn depths_around(&self) -> Option<Rc<Depth<'a>>> {
+        match self.frames.last() {
+            Some(Frame::Section(section)) => section.saved.depths.clone(),
+            Some(Frame::Mustache(call)) => call.around.clone(),
+            Some(_) => self.scope.depths.clone(),
+            None => None,
+        }
+    }
+
     /// The current inline partials with one more.
-    pub(crate) fn inline(&self, name: &str, start: Index) -> Rc<Inlines<'a>> {
+    pub(crate) fn inline(&self, name: &str, start: Index, scope: Scope<'a>) -> Rc<Inlines<'a>> {
         let closure = Closure {
             program: Program { template: self.template.clone(), start },
-            scope: self.scope.clone(),
+            scope,
             partial_block: None,
+            inline: true,
         };
         Rc::new(Inlines {
             name: Arc::from(name),
@@ -378,6 +302,19 @@ impl<'a> Machine<'a> {
         (self.stack.drain(from..).collect(), hash)
     }
 
+    /// The value of `{{name}}`: a helper's answer where the host has helpers, or the value of the path.
+    pub(crate) fn name(&mut self, code: &Code, at: Index) -> Result<(), Fault> {
+        let Some(call) = code.calls.get(at as usize) else {
+            return Ok(());
+        };
+        if self.options.helpers.is_empty() {
+            return self.find(code, call.find);
+        }
+        let value = self.call_value(code, call)?;
+        self.stack.push(value);
+        Ok(())
+    }
+
     /// The value of `{{name …}}`: a helper's answer, or the value of the path.
     fn call_value(&mut self, code: &Code, call: &Call) -> Result<Value<'a>, Fault> {
         let (params, hash) = self.arguments(call);
@@ -385,7 +322,7 @@ impl<'a> Machine<'a> {
             if self.options.helpers.contains_key(&*call.name) {
                 return self.helper(&call.name, &call.name, params, hash, None, None);
             }
-            if super::sections::is_builtin(&call.name) {
+            if call.builtin.is_some() {
                 return self.builtin_value(&call.name, &params);
             }
         }
@@ -451,21 +388,11 @@ impl<'a> Machine<'a> {
     }
 
     /// A standard helper called for its value.
-    fn builtin_value(&mut self, name: &str, params: &[Value<'a>]) -> Result<Value<'a>, Fault> {
+    pub(crate) fn builtin_value(&mut self, name: &str, params: &[Value<'a>]) -> Result<Value<'a>, Fault> {
         match (name, params) {
-            ("lookup", [object, field, ..]) => {
-                if !js_truthy(object) {
-                    return Ok(object.clone());
-                }
-                let key = match field {
-                    Value::Float(f) => {
-                        number::to_i(&Value::Float(*f)).map_or(String::new(), |i| i.to_string())
-                    }
-                    other => other.to_js_text(),
-                };
-                Ok(js_property(object, &key).unwrap_or(Value::Missing))
-            }
-            ("lookup", _) => Ok(Value::Missing),
+            ("lookup", [object, ..]) if !js_truthy(object) => Ok(object.clone()),
+            ("lookup", [object, field]) => Ok(self.js(object, &field.to_js_text()).unwrap_or(Value::Missing)),
+            ("lookup", _) => Err(Fault::argument("`lookup` needs a value and a name: {{lookup value name}}")),
             ("log", _) => {
                 let line: Vec<String> = params.iter().map(Value::to_js_text).collect();
                 self.log(line.join(" "));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::frames::Frame;
 use super::helper::Program;
-use super::mustache::{Closure, Data, Depth, Inlines, Scope};
+use super::scope::{Closure, Data, Depth, Inlines, Scope};
 use super::{Flow, Machine};
 use crate::code::{Code, Index, PartialCall};
 use crate::error::{Error, Fault, FaultKind};
@@ -19,7 +19,9 @@ pub(crate) struct PartialFrame<'a> {
     code: Arc<Code>,
     pc: usize,
     base: usize,
-    scope: Scope<'a>,
+    pub(crate) scope: Scope<'a>,
+    /// The contexts that the partial was given beside its own.
+    pub(crate) around: Option<Rc<Depth<'a>>>,
     start: usize,
     indent: Arc<str>,
 }
@@ -64,17 +66,23 @@ impl<'a> Machine<'a> {
         let hash: Vec<_> = call.hash.iter().cloned().zip(self.stack.drain(from..)).collect();
         let given = if call.context { Some(self.pop()) } else { None };
         let name = if call.dynamic { self.pop().to_js_text() } else { call.name.to_string() };
+        if call.copied {
+            let copied = given.as_ref().or(self.scope.context.as_ref());
+            let length = copied.map_or(0, |c| c.len().or(c.as_str().map(str::len)).unwrap_or(0));
+            self.charge(length)?;
+        }
         let context = self.partial_context(call, given, hash);
         let block = call.block.map(|start| {
             Rc::new(Closure {
                 program: Program { template: self.template.clone(), start },
                 scope: self.scope.clone(),
                 partial_block: self.scope.partial_block(),
+                inline: false,
             })
         });
         let mut inlines = self.scope.inlines.clone();
         for (name, start) in names.iter().zip(&call.inlines) {
-            let closure = self.inline(&name.to_js_text(), *start);
+            let closure = self.inline(&name.to_js_text(), *start, self.scope.clone());
             inlines = Some(Rc::new(Inlines {
                 name: closure.name.clone(),
                 closure: closure.closure.clone(),
@@ -99,10 +107,10 @@ impl<'a> Machine<'a> {
             None if call.explicit => Value::Missing,
             None => self.scope.this(),
         };
-        if call.hash.is_empty() {
+        if !call.copied {
             return context;
         }
-        let mut entries = context.entries();
+        let mut entries = js_entries(&context);
         for (key, value) in hash {
             match entries.iter_mut().find(|(k, _)| *k == key) {
                 Some((_, old)) => *old = value,
@@ -125,12 +133,17 @@ impl<'a> Machine<'a> {
         let mut target = if name == "@partial-block" { self.scope.partial_block() } else { None };
         let mut inline = self.scope.inlines.as_ref();
         while let (None, Some(one)) = (&target, inline) {
+            self.owe(1);
             if &*one.name == name && name != "@partial-block" {
                 target = Some(one.closure.clone());
             }
             inline = one.parent.as_ref();
         }
-        let frame = PartialFrame {
+        if name == "@partial-block" && self.no_data {
+            return Err(Fault::new(FaultKind::Partial, "@partial-block needs @ data, which is turned off"));
+        }
+        let mut frame = PartialFrame {
+            around: if uses_depths { self.scope.depths.clone() } else { None },
             template: self.template.clone(),
             code: self.code.clone(),
             pc: self.pc,
@@ -166,6 +179,7 @@ impl<'a> Machine<'a> {
         let Some(closure) = target.or(block) else {
             return Err(Fault::new(FaultKind::Partial, format!("The partial {name} could not be found")));
         };
+        frame.around.clone_from(&closure.scope.depths);
         self.enter_closure(&closure, context, data);
         self.push_mustache(frame);
         Ok(())
@@ -192,24 +206,44 @@ impl<'a> Machine<'a> {
         self.code = template.inner.code.clone();
         self.template = template;
         self.pc = 0;
-        let scope = Scope { context: Some(context), depths, data, parameters: None, inlines };
-        self.scope = scope.with_parameters(Vec::new());
+        self.runs += 1;
+        let data = if self.no_data { None } else { data };
+        self.scope =
+            Scope { context: Some(context), depths, data, parameters: None, inlines, run: self.runs };
     }
 
     /// Begins a program that was given as a block or inline, in the scope where it stands.
     fn enter_closure(&mut self, closure: &Closure<'a>, context: Value<'a>, data: Option<Rc<Data<'a>>>) {
         let mut scope = closure.scope.with_context(context);
-        // The block sees the caller's data, but the partial block of the place where it stands.
-        scope.data = Some(Rc::new(Data {
-            entries: Vec::new(),
-            item: None,
-            partial_block: Some(closure.partial_block.clone()),
-            parent: data,
-        }));
+        // It also sees the inline partials that its template has registered since, itself among them.
+        scope.inlines = self.inlines_of(scope.run).or(scope.inlines);
+        scope.data = if closure.inline {
+            data
+        } else {
+            // The block sees the caller's data, but the partial block of the place where it stands.
+            let partial_block = Some(closure.partial_block.clone());
+            Some(Rc::new(Data { entries: Vec::new(), item: None, partial_block, parent: data }))
+        };
         self.code = closure.program.template.inner.code.clone();
         self.template = closure.program.template.clone();
         self.pc = closure.program.start as usize;
-        self.scope = scope.with_parameters(Vec::new());
+        self.scope = if self.code.takes_parameters(closure.program.start) {
+            scope.with_parameters(Vec::new())
+        } else {
+            scope
+        };
+    }
+
+    /// The inline partials that a run of a template has now, or had when it called the partial that runs.
+    fn inlines_of(&self, run: usize) -> Option<Rc<Inlines<'a>>> {
+        if self.scope.run == run {
+            return self.scope.inlines.clone();
+        }
+        let suspended = self.frames.iter().rev().find_map(|frame| match frame {
+            Frame::Mustache(call) if call.scope.run == run => Some(&call.scope),
+            _ => None,
+        });
+        suspended.and_then(|scope| scope.inlines.clone())
     }
 
     /// Runs a program for a helper and gives back what it wrote.
@@ -231,5 +265,19 @@ impl<'a> Machine<'a> {
         self.depth = self.depth.saturating_sub(1);
         outcome?;
         Ok(self.take_output(start))
+    }
+}
+
+/// What JavaScript goes through in a value: an object's entries, items by their places, text by its letters.
+fn js_entries<'a>(value: &Value<'a>) -> Vec<(Arc<str>, Value<'a>)> {
+    let numbered = |items: Vec<Value<'a>>| {
+        items.into_iter().enumerate().map(|(i, item)| (Arc::from(i.to_string()), item)).collect()
+    };
+    if value.is_array() {
+        return numbered((0..value.len().unwrap_or(0)).filter_map(|i| value.item(i)).collect());
+    }
+    match value.as_str() {
+        Some(text) => numbered(text.chars().map(|c| Value::from(c.to_string())).collect()),
+        None => value.entries(),
     }
 }

@@ -45,6 +45,27 @@ fn equal_within(a: &Value<'_>, b: &Value<'_>, depth: usize) -> bool {
     }
 }
 
+/// About how many steps going through a value takes, as [`equal`] does.
+pub(crate) fn weight(value: &Value<'_>) -> usize {
+    weight_within(value, DEPTH)
+}
+
+fn weight_within(value: &Value<'_>, depth: usize) -> usize {
+    if depth == 0 || !(value.is_array() || value.is_object()) {
+        return value.as_str().map_or(0, |text| text.len() / 16);
+    }
+    let json = |json: &serde_json::Value| weight_within(&Value::from(json), depth - 1);
+    let length = value.len().unwrap_or(0);
+    length
+        + match value {
+            Value::List(items) => items.iter().map(json).sum(),
+            Value::Map(map) => map.values().map(json).sum(),
+            Value::Array(items) => items.iter().map(|item| weight_within(item, depth - 1)).sum(),
+            Value::Object(entries) => entries.iter().map(|(_, item)| weight_within(item, depth - 1)).sum(),
+            _ => 0,
+        }
+}
+
 /// The order of two numbers; `None` where one is no number or not a number.
 pub(crate) fn numbers(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
     match (a, b) {
@@ -111,7 +132,7 @@ pub(crate) fn is_number(value: &Value<'_>) -> bool {
 /// JavaScript's `===`.
 pub fn js_strict_equal(a: &Value<'_>, b: &Value<'_>) -> bool {
     if let (Some(x), Some(y)) = (a.as_str(), b.as_str()) {
-        return x == y;
+        return std::ptr::eq(x, y) || x == y;
     }
     match (a, b) {
         (Value::Missing, Value::Missing) | (Value::Nil, Value::Nil) => true,
@@ -119,7 +140,60 @@ pub fn js_strict_equal(a: &Value<'_>, b: &Value<'_>) -> bool {
         (Value::Array(x), Value::Array(y)) => std::rc::Rc::ptr_eq(x, y),
         (Value::List(x), Value::List(y)) => std::ptr::eq(*x, *y),
         (Value::Map(x), Value::Map(y)) => std::ptr::eq(*x, *y),
+        (Value::Object(x), Value::Object(y)) => std::rc::Rc::ptr_eq(x, y),
+        (Value::Lazy(x), Value::Lazy(y)) => std::ptr::addr_eq(*x, *y),
         _ => is_number(a) && is_number(b) && numbers(a, b) == Some(Ordering::Equal),
+    }
+}
+
+/// JavaScript's `==`.
+pub(crate) fn js_loose_equal(a: &Value<'_>, b: &Value<'_>) -> bool {
+    let container = |v: &Value<'_>| v.is_array() || v.is_object();
+    if a.is_nil() || b.is_nil() {
+        return a.is_nil() && b.is_nil();
+    }
+    match (a, b) {
+        _ if container(a) == container(b) && a.as_str().is_some() == b.as_str().is_some() => {
+            js_strict_equal(a, b) || (!container(a) && js_number(a) == js_number(b))
+        }
+        // An object or array counts as its text, and text beside a number or truth value as the number it holds.
+        _ if a.as_str().is_some() && container(b) => prints(b, a.as_str().unwrap_or("")),
+        _ if container(a) && b.as_str().is_some() => prints(a, b.as_str().unwrap_or("")),
+        _ => js_number(a) == js_number(b),
+    }
+}
+
+/// True where JavaScript's text of a list or object is `text`; no more is made of it than that may need, and long
+/// text is never a list's, so that comparing contexts stays cheap.
+fn prints(container: &Value<'_>, text: &str) -> bool {
+    let items = if container.is_array() { container.len().unwrap_or(0) } else { 0 };
+    if text.len() > 1 << 10 || items > text.len() + 1 {
+        return false;
+    }
+    let mut printed = String::new();
+    super::format::js_display(container, &mut printed, text.len()) && printed == text
+}
+
+/// What JavaScript's `Number(value)` gives; not a number where it gives that, which equals nothing.
+fn js_number(value: &Value<'_>) -> f64 {
+    match value {
+        Value::Bool(truth) => f64::from(*truth),
+        Value::Int(_) | Value::Big(_) | Value::Float(_) => value.as_float().unwrap_or(f64::NAN),
+        // Several items have commas between them.
+        list if list.is_array() && list.len().unwrap_or(0) > 1 => f64::NAN,
+        other => {
+            let mut text = String::new();
+            if !super::format::js_display(other, &mut text, 1000) {
+                return f64::NAN;
+            }
+            let text = text.trim();
+            let decimal = !text.contains(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E'));
+            match text {
+                "" => 0.0,
+                _ if decimal => text.parse().unwrap_or(f64::NAN),
+                _ => f64::NAN,
+            }
+        }
     }
 }
 

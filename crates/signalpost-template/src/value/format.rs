@@ -93,8 +93,34 @@ impl std::fmt::Write for Digits {
     }
 }
 
+/// A positive float as `mantissa / 10^scale` where it has few digits, as amounts have, with the least scale.
+///
+/// Decimals of at most fifteen digits are told apart by floats, so the first that gives the float back is the
+/// shortest there is. Both sides of the division are exact, so it rounds once, as reading the decimal does.
+fn few_places(number: f64) -> Option<(i64, u32)> {
+    if !(1e-3..1e9).contains(&number) {
+        return None;
+    }
+    let mut power = 1.0;
+    for scale in 0..=5 {
+        let mantissa = (number * power).round();
+        if mantissa / power == number {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and below 10^15")]
+            return Some((mantissa as i64, scale));
+        }
+        power *= 10.0;
+    }
+    None
+}
+
 /// The shortest decimal digits of a finite positive float and its decimal exponent: `0.DIGITS * 10^exponent`.
 fn shortest(number: f64) -> (Digits, i32) {
+    if let Some((mantissa, scale)) = few_places(number) {
+        let mut digits = Digits::default();
+        drop_result(write!(digits, "{mantissa}"));
+        let length = i32::try_from(digits.length).unwrap_or(0);
+        return (digits, length - i32::try_from(scale).unwrap_or(0));
+    }
     let mut text = Digits::default();
     drop_result(write!(text, "{number:e}"));
     let (mantissa, exponent) = text.as_str().split_once('e').unwrap_or(("0", "0"));
@@ -110,6 +136,10 @@ fn shortest(number: f64) -> (Digits, i32) {
 pub(crate) fn fixed_digits(number: f64) -> Option<(i64, u32)> {
     if !number.is_finite() || number == 0.0 {
         return (number == 0.0).then_some((0, 1));
+    }
+    if let Some((mantissa, scale)) = few_places(number.abs()) {
+        let (mantissa, scale) = if scale == 0 { (mantissa * 10, 1) } else { (mantissa, scale) };
+        return Some((if number < 0.0 { -mantissa } else { mantissa }, scale));
     }
     let (digits, point) = shortest(number.abs());
     let digits = digits.as_str();
@@ -319,6 +349,14 @@ fn quoted(text: &str, out: &mut String) {
 /// Appends what JavaScript's string conversion gives: arrays joined by commas, objects as `[object Object]`.
 pub(crate) fn js_display(value: &Value<'_>, out: &mut String, limit: usize) -> bool {
     use std::borrow::Cow;
+    match value {
+        Value::Float(f) => {
+            js_float(*f, out);
+            return out.len() <= limit;
+        }
+        v if v.is_array() || v.is_object() => {}
+        v => return display(v, out, limit),
+    }
     let mut steps: Vec<Step<'_, '_>> = vec![Step::Print(Cow::Borrowed(value))];
     while let Some(step) = steps.pop() {
         if out.len() > limit {

@@ -6,13 +6,15 @@ use libtest_mimic::Trial;
 use serde_json::Value as Json;
 use signalpost_template::{CompileOptions, Language, Mode, OnError, PartialSources, RenderOptions, Template};
 
-use crate::{Counts, cases, trial};
+use crate::{Counts, budgets, cases, trial};
 
 pub(crate) fn trials(counts: &Counts) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (suite, path) in
-        [("golden-liquid", "liquid/golden_liquid.json"), ("liquid-spec", "liquid/liquid_spec.json")]
-    {
+    for (suite, path) in [
+        ("golden-liquid", "liquid/golden_liquid.json"),
+        ("liquid-spec", "liquid/liquid_spec.json"),
+        ("own-liquid", "own/liquid.json"),
+    ] {
         for case in cases(path) {
             let group = case["group"].as_str().unwrap().to_owned();
             let name = case["name"].as_str().unwrap().to_owned();
@@ -43,13 +45,19 @@ fn run(case: &Json) -> Result<String, String> {
         Some("strict2") => Mode::Strict2,
         _ => Mode::Lax,
     };
-    let options = CompileOptions { mode, refuse_unknown: false, ..CompileOptions::default() };
+    let options = CompileOptions {
+        mode,
+        refuse_unknown: false,
+        auto_escape: case["autoEscape"] == true,
+        ..CompileOptions::default()
+    };
     let source = case["template"].as_str().unwrap();
     let template =
         Template::compile(Language::Liquid, "main", source, &options).map_err(|e| e.to_string())?;
     let partials = PartialSources::new(Language::Liquid, sources(case), &options);
     let mut render = RenderOptions::at("2024-01-01T00:01:58Z".parse().unwrap());
     render.partials = Some(&partials);
+    render.budgets = budgets(case);
     let raised = case["invalid"].as_bool() == Some(true);
     render.on_error = if raised { OnError::Raise } else { OnError::Inline };
     let empty = Json::Object(serde_json::Map::new());

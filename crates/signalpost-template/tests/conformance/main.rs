@@ -1,7 +1,7 @@
 //! The languages' own conformance suites, one named test a case.
 //!
 //! In: `../shared/conformance` beside the workspace, or the folder that `SIGNALPOST_SHARED` names. Out: a test a
-//! case, then counts by group; a suite that is absent is skipped loudly. A count below its target fails the run.
+//! case, then counts by group; a suite that is absent is skipped loudly. Our own cases lie in `conformance/`. A count below its target fails the run.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,13 +23,19 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Arguments, Trial};
+use signalpost_template::Budgets;
 
 /// Passed and run, by suite and group.
 pub(crate) type Counts = Arc<Mutex<BTreeMap<(String, String), (usize, usize)>>>;
 
 /// The share of cases a suite must pass, in hundredths of a percent.
-const TARGETS: &[(&str, usize)] =
-    &[("golden-liquid", 10_000), ("liquid-spec", 9_900), ("handlebars", 10_000)];
+const TARGETS: &[(&str, usize)] = &[
+    ("golden-liquid", 10_000),
+    ("liquid-spec", 9_900),
+    ("handlebars", 10_000),
+    ("own-liquid", 10_000),
+    ("own-handlebars", 10_000),
+];
 
 #[allow(clippy::disallowed_methods, reason = "a test has no settings to read from")]
 fn shared() -> PathBuf {
@@ -39,9 +45,12 @@ fn shared() -> PathBuf {
     }
 }
 
-/// The cases of one suite's file; none where it is absent.
+/// The cases of one suite's file; none where it is absent. Our own lie beside this crate's sources.
 pub(crate) fn cases(path: &str) -> Vec<serde_json::Value> {
-    let file = shared().join("conformance").join(path);
+    let file = match path.strip_prefix("own/") {
+        Some(own) => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance")).join(own),
+        None => shared().join("conformance").join(path),
+    };
     match std::fs::read_to_string(&file) {
         Ok(text) => {
             let suite: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -51,6 +60,20 @@ pub(crate) fn cases(path: &str) -> Vec<serde_json::Value> {
             eprintln!("SKIPPED: no conformance cases at {}: {error}", file.display());
             Vec::new()
         }
+    }
+}
+
+/// The budgets that a case sets; the others stay at their defaults.
+pub(crate) fn budgets(case: &serde_json::Value) -> Budgets {
+    let given = &case["budgets"];
+    let usual = Budgets::default();
+    let bytes =
+        |name: &str, usual: usize| given[name].as_u64().map_or(usual, |n| usize::try_from(n).unwrap());
+    Budgets {
+        operations: given["operations"].as_u64().unwrap_or(usual.operations),
+        output_bytes: bytes("output_bytes", usual.output_bytes),
+        assigned_bytes: bytes("assigned_bytes", usual.assigned_bytes),
+        partial_depth: bytes("partial_depth", usual.partial_depth),
     }
 }
 
@@ -82,9 +105,7 @@ fn report(counts: &BTreeMap<(String, String), (usize, usize)>, filtered: bool) -
             continue;
         }
         for ((_, group), (p, r)) in &groups {
-            if p != r || groups.len() < 20 {
-                println!("  {suite}, {group}: {p} of {r}");
-            }
+            println!("  {suite}, {group}: {p} of {r}");
         }
         println!("{suite}: {passed} of {run} ({:.2} %)", 100.0 * passed as f64 / run as f64);
         if passed * 10_000 < target * run && !filtered {

@@ -9,17 +9,19 @@ use signalpost_template::{
 };
 
 use crate::helpers::described;
-use crate::{Counts, cases, trial};
+use crate::{Counts, budgets, cases, trial};
 
 pub(crate) fn trials(counts: &Counts) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for case in cases("handlebars/handlebars_spec.json") {
+    let shared = cases("handlebars/handlebars_spec.json").into_iter().map(|case| ("handlebars", case));
+    let own = cases("own/handlebars.json").into_iter().map(|case| ("own-handlebars", case));
+    for (suite, case) in shared.chain(own) {
         if case["class"] == "js-only" {
             continue;
         }
         let group = format!("{} / {}", case["group"].as_str().unwrap(), case["class"].as_str().unwrap());
         let name = case["name"].as_str().unwrap().to_owned();
-        trials.push(trial(counts, "handlebars", &group, &name, move || judge(&case)));
+        trials.push(trial(counts, suite, &group, &name, move || judge(&case)));
     }
     trials
 }
@@ -57,6 +59,7 @@ fn run(case: &Json) -> Result<String, String> {
     let partials = PartialSources::new(Language::Handlebars, sources, &options);
     let mut render = RenderOptions::at("2024-01-01T00:01:58Z".parse().unwrap());
     render.partials = Some(&partials);
+    render.budgets = budgets(case);
     render.helpers = described(case);
     let data = case["runtimeOptions"]["data"].as_object().into_iter().flatten();
     render.data = data.map(|(k, v)| (k.clone(), Value::from(v))).collect();

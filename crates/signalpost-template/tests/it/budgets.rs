@@ -196,3 +196,35 @@ fn the_output_has_a_limit() {
         assert_eq!(error.kind, ErrorKind::Budget(Limit::OutputBytes), "{source}");
     }
 }
+
+/// What was slow once with large data: each ends at the budget, or is quick.
+#[test]
+fn large_data_costs_what_it_takes() {
+    let numbers: Vec<i32> = (0..50_000).collect();
+    let keys: serde_json::Map<String, serde_json::Value> =
+        (0..5_000).map(|i| (format!("k{i}"), json!(i))).collect();
+    let data = json!({"a": numbers, "b": numbers, "t": "ä".repeat(500_000), "u": " ".repeat(1_000_000), "o": keys, "l": numbers});
+    let again = |body: &str| format!("{{% for i in (1..1000000) %}}{body}{{% endfor %}}");
+    for body in [
+        "{% if a == b %}{% endif %}",
+        "{% if t contains 'zz' %}{% endif %}",
+        "{% if u == blank %}{% endif %}",
+        "{% if t == t %}{% endif %}",
+        "{% assign x = t.size %}",
+        "{% for p in o %}{% break %}{% endfor %}",
+        "{% cycle i: 1, 2 %}",
+    ] {
+        assert_eq!(limit_of(Language::Liquid, &again(body), &data), Limit::Operations, "{body}");
+    }
+    let variables: String = (0..40_000).map(|i| format!("{{% assign a{i} = 1 %}}")).collect();
+    assert_eq!(limit_of(Language::Liquid, &variables, &data), Limit::Operations);
+    for body in ["{{lookup @root.t 400000}}", "{{@root.t.length}}", "{{#with ../o}}{{> p a=1}}{{/with}}"] {
+        let source = format!("{{{{#*inline 'p'}}}}{{{{/inline}}}}{{{{#each l}}}}{body}{{{{/each}}}}");
+        assert_eq!(limit_of(Language::Handlebars, &source, &data), Limit::Operations, "{body}");
+    }
+    let loose = "{{#each l}}{{#with @root.l}}{{#with @root.t}}{{/with}}{{/with}}{{/each}}";
+    assert!(render(Language::Handlebars, loose, &data).is_ok());
+    // Asking whether a long list is empty costs nothing by its length.
+    let asked = render(Language::Liquid, "{% if a == empty or a == nil %}{% endif %}", &data).unwrap();
+    assert!(asked.operations < 100);
+}

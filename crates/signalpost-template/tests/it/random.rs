@@ -67,4 +67,15 @@ proptest! {
     fn handlebars_stays_within_its_budgets(source in source()) {
         check(Language::Handlebars, Mode::Lax, &source)?;
     }
+
+    /// JavaScript prints floats of usual size by their shortest digits, as Rust does.
+    #[test]
+    fn floats_print_by_their_shortest_digits(amount in -10_000_000_000_i64..10_000_000_000, places in 0..7, raw in any::<f64>()) {
+        let decimal: f64 = format!("{amount}e-{places}").parse().unwrap();
+        for float in [decimal, decimal / 3.0, raw % 1e9] {
+            if float == 0.0 || float.abs() >= 1e-5 {
+                prop_assert_eq!(signalpost_template::Value::from(float).to_js_text(), (float + 0.0).to_string());
+            }
+        }
+    }
 }

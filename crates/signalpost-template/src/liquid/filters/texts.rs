@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{owned, text};
 use crate::error::Fault;
 use crate::machine::Machine;
-use crate::machine::escape::{liquid_escape, liquid_escape_once};
+use crate::machine::escape::{is_plain, liquid_escape, liquid_escape_once};
 use crate::value::Value;
 
 type Answer<'a> = Result<Value<'a>, Fault>;
@@ -32,6 +32,10 @@ pub(crate) fn escape<'a>(machine: &mut Machine<'a>, input: Value<'a>, _: &[Value
         return Ok(Value::Nil);
     }
     let whole = charged(machine, &input)?;
+    if !machine.auto_escape() && input.as_str().is_some_and(is_plain) {
+        drop(whole);
+        return Ok(input);
+    }
     let mut out = String::with_capacity(whole.len() + 16);
     liquid_escape(&whole, &mut out);
     Ok(escaped(machine, out))
@@ -213,6 +217,12 @@ fn without(text: &str, pairs: &[(&str, &str)]) -> String {
 
 pub(crate) fn strip_html<'a>(machine: &mut Machine<'a>, input: Value<'a>, _: &[Value<'a>]) -> Answer<'a> {
     let whole = charged(machine, &input)?;
+    if !whole.contains('<') {
+        return Ok(match &input {
+            Value::Str(_) | Value::Text(_) => input.clone(),
+            _ => owned(&*whole),
+        });
+    }
     let blocks = without(&whole, &[("<script", "</script>"), ("<!--", "-->"), ("<style", "</style>")]);
     Ok(owned(without(&blocks, &[("<", ">")])))
 }
