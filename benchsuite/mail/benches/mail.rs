@@ -4,7 +4,7 @@
 //! In: `cart.json` (eight products) and the mail in each language: about 14 KB of output; in Liquid 11
 //! conditionals, 49 filter uses and one date. Out: times a render on one core, and at the end the ratios of this
 //! run. The JavaScript engines run under Node with the packages of `benchsuite/` (`npm ci` there); where they
-//! are missing the bench says so and prints the rest. `cargo bench -p signalpost-template --bench mail`.
+//! are missing the bench says so and prints the rest. `cargo bench` in `benchsuite/mail`.
 
 #![allow(
     missing_docs,

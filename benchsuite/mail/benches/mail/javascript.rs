@@ -34,7 +34,7 @@ pub(crate) fn measure(liquid: &str, handlebars: &str, data: &Value, span: Durati
 }
 
 fn run(liquid: &str, handlebars: &str, data: &Value, span: Duration) -> Result<Javascript, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benchsuite");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let request =
         json!({ "liquid": liquid, "handlebars": handlebars, "data": data, "seconds": span.as_secs_f64() });
     let mut node = Command::new("node")

@@ -1,0 +1,1 @@
+//! Only a bench stands here: `benches/mail.rs`.
