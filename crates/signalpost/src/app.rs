@@ -107,12 +107,8 @@ impl App {
         let documents = Arc::new(Documents::new(Arc::clone(&store)));
         let keys = Keys::load(Arc::clone(&documents))?;
         let first_keys = first_keys(&keys, &settings, &clock)?;
-        let lake_settings = signalpost_lake::Settings {
-            memory_limit_bytes: settings.sql_memory_bytes,
-            on_thread_start: crate::priority::yield_to_collecting,
-            ..Default::default()
-        };
-        let lake = Lake::open(&data.join("lake"), lake_settings).await.context("cannot open the lake")?;
+        let lake =
+            Lake::open(&data.join("lake"), lake_settings(&settings)).await.context("cannot open the lake")?;
         let catalog = Arc::new(RwLock::new(load_catalog(&documents)?));
         let model = Arc::new(Mutex::new(Model::new(signalpost_core::recommend::Settings::default())));
         let hub = Arc::new(Hub::default());
@@ -253,6 +249,14 @@ impl App {
         if let Err(error) = crate::state::Store::sync(&*self.store) {
             tracing::warn!(%error, "the store was not synced; the log makes it good at the next start");
         }
+    }
+}
+
+fn lake_settings(settings: &Settings) -> signalpost_lake::Settings {
+    signalpost_lake::Settings {
+        memory_limit_bytes: settings.sql_memory_bytes,
+        on_thread_start: crate::priority::yield_to_collecting,
+        ..Default::default()
     }
 }
 
