@@ -153,6 +153,19 @@ fn a_segment_that_was_being_made_is_made_again() {
 }
 
 #[test]
+fn a_segment_with_frames_is_never_taken_for_one_being_made() {
+    let folder = tempfile::tempdir().unwrap();
+    open(&folder).unwrap().append(group(0, 1)).unwrap();
+    let path = segments(&folder).pop().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[..36].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    let error = open(&folder).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes, "what is left of it is left alone");
+}
+
+#[test]
 fn damage_between_frames_is_told_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     {

@@ -185,6 +185,9 @@ impl Journal {
     /// Begins a new segment.
     pub(super) fn begin_segment(&self, offsets: Vec<u64>, newest: Timestamp) -> io::Result<()> {
         let mut end = self.lock_end();
+        if end.torn {
+            end.cut()?;
+        }
         let segment = Segment {
             path: Segment::path_in(&self.folder, end.next_frame),
             first_frame: end.next_frame,

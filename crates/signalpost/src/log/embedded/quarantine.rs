@@ -101,10 +101,17 @@ impl Quarantine {
         self.next.fetch_max(change.added.0 + change.added.1.len() as u64, Ordering::AcqRel);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push(change);
-        match self.write(&waiting) {
-            Ok(()) => waiting.clear(),
-            Err(error) => tracing::warn!(%error, "refused events wait to be listed"),
+        if let Err(error) = self.write_waiting(&mut waiting) {
+            tracing::warn!(%error, "refused events wait to be listed");
         }
+    }
+
+    fn write_waiting(&self, waiting: &mut Vec<Change>) -> Result<(), Error> {
+        if !waiting.is_empty() {
+            self.write(waiting)?;
+            waiting.clear();
+        }
+        Ok(())
     }
 
     fn write(&self, changes: &[Change]) -> Result<(), Error> {
@@ -133,10 +140,9 @@ impl Quarantine {
 
     /// Makes the table durable.
     pub(super) fn sync(&self) -> Result<(), Error> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if !waiting.is_empty() {
-            return Err(unavailable(&"refused events still wait to be listed"));
-        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing else would try again while appends wait for this.
+        self.write_waiting(&mut waiting)?;
         self.database.persist(PersistMode::SyncData).map_err(|error| unavailable(&error))
     }
 

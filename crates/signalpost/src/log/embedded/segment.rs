@@ -15,6 +15,9 @@ const MAGIC: &[u8; 4] = b"SPLS";
 const VERSION: u32 = 1;
 /// Bytes before the partitions' offsets.
 const FIXED_BYTES: usize = 36;
+/// A file of zeros up to this length was being made when the machine stopped;
+/// a longer one has had frames, and is damaged.
+const UNMADE_BYTES_MAX: usize = 128;
 /// Partitions a log can have; more is damage.
 const PARTITIONS_MAX: usize = 1 << 16;
 
@@ -74,12 +77,16 @@ impl Segment {
     }
 
     /// Reads what a file's first bytes say. `Ok(None)` for a file that was
-    /// being made when the machine stopped: it can hold no frame yet.
+    /// being made when the machine stopped: it is too short to hold a frame.
     pub(super) fn read(path: PathBuf) -> io::Result<Option<Self>> {
         let file = File::open(&path)?;
+        let file_bytes = file.metadata()?.len();
         let mut window = super::window::Window::new(file);
         let fixed = window.get(0, FIXED_BYTES)?.to_vec();
-        if fixed.len() < FIXED_BYTES || fixed.iter().all(|byte| *byte == 0) {
+        // A file no longer than its own header was still being made, whatever
+        // it holds; a longer one has frames, and is never taken for nothing.
+        let unmade = |header_bytes: usize| file_bytes <= header_bytes as u64;
+        if fixed.len() < FIXED_BYTES || (fixed.iter().all(|byte| *byte == 0) && unmade(UNMADE_BYTES_MAX)) {
             return Ok(None);
         }
         let mut fields = fixed.get(4..).unwrap_or_default();
@@ -103,6 +110,9 @@ impl Segment {
         }
         let (content, crc) = whole.split_at(length);
         if u64::from(crc32fast::hash(content)) != number(crc) {
+            if unmade(length + 4) {
+                return Ok(None);
+            }
             return Err(invalid("the segment's first bytes are damaged"));
         }
         let offsets = content.get(FIXED_BYTES..).unwrap_or_default().chunks_exact(8).map(number).collect();
