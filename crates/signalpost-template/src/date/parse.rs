@@ -190,7 +190,8 @@ fn find_zone(list: &[Piece], at: usize, found: &mut Found) -> usize {
         _ => return at,
     };
     if let (Some(hours), Some(minutes)) = (hours, minutes) {
-        found.offset = Some(sign * (hours * 3600 + minutes * 60));
+        // Beyond 64 bits it stays beyond all bounds, and the text is no date.
+        found.offset = Some(hours.saturating_mul(3600).saturating_add(minutes.saturating_mul(60)) * sign);
         found.zone = None;
     }
     end
@@ -377,6 +378,8 @@ fn moment(found: Found, now: Timestamp, zone: &TimeZone) -> Option<Moment> {
     };
     let civil = civil(year, month, day, &found)?;
     match (found.offset, found.zone) {
+        // Ruby refuses a day and more.
+        (Some(offset), _) if !(-86_399..=86_399).contains(&offset) => None,
         (Some(offset), name) => {
             let offset = Offset::from_seconds(i32::try_from(offset).ok()?).ok()?;
             let at = offset.to_timestamp(civil).ok()?;

@@ -33,15 +33,15 @@ fn expand(moment: &Moment, format: &str, locale: Option<&dyn Locale>, out: &mut 
         out.push_str(before);
         let (flags, used) = flags(directive);
         let Some(letter) = directive.get(used..).and_then(|r| r.chars().next()) else {
-            out.push_str(directive);
-            return directive.ends_with(':');
+            return false;
         };
         let end = used + letter.len_utf8();
         let printed = match composite(letter) {
-            Some(inner) if outer && flags.colons == 0 => {
+            Some(inner) if outer => {
                 let mut text = String::new();
                 expand(moment, inner, locale, &mut text, false);
-                padded(&mut text, flags, ' ', 0, out);
+                // A whole date or time has no padding of its own that `-` could take away.
+                padded(&mut text, Flags { unpadded: false, ..flags }, ' ', 0, out);
                 true
             }
             _ => single(moment, letter, flags, locale, out),
@@ -63,12 +63,14 @@ fn flags(directive: &str) -> (Flags, usize) {
     let mut chars = directive.chars().skip(1).peekable();
     while let Some(c) = chars.next() {
         match c {
-            '-' if !digits => flags.unpadded = true,
+            '-' if !digits => (flags.unpadded, flags.padding) = (true, None),
             '0' if !digits => flags.padding = Some('0'),
             '_' if !digits => flags.padding = Some(' '),
             '^' => flags.upper = true,
             '#' => flags.swap = true,
-            ':' => flags.colons += 1,
+            // Colons stand right before `z`, three at most; elsewhere no directive has them.
+            ':' if flags.colons == 0 && zone_follows(directive, used) => flags.colons = 1,
+            ':' if flags.colons > 0 => flags.colons += 1,
             '0'..='9' => {
                 digits = true;
                 let digit = c.to_digit(10).and_then(|d| usize::try_from(d).ok()).unwrap_or(0);
@@ -81,6 +83,13 @@ fn flags(directive: &str) -> (Flags, usize) {
         used += 1;
     }
     (flags, used)
+}
+
+/// Whether one to three colons from `at` lead to `z`.
+fn zone_follows(directive: &str, at: usize) -> bool {
+    let rest = directive.get(at..).unwrap_or("");
+    let after = rest.trim_start_matches(':');
+    rest.len() - after.len() <= 3 && after.starts_with('z')
 }
 
 fn composite(letter: char) -> Option<&'static str> {
@@ -193,7 +202,7 @@ fn single(
         'U' => number((yday + 6 - wday) / 7, flags, '0', 2, out),
         'W' => number((yday + 6 - (wday + 6) % 7) / 7, flags, '0', 2, out),
         'L' | 'N' => fraction(moment, letter, flags, out),
-        'z' if flags.colons <= 3 => zone_offset(moment, flags, out),
+        'z' => zone_offset(moment, flags, out),
         _ => word(moment, letter, flags, locale, out),
     }
 }
@@ -222,14 +231,17 @@ fn word(
             }
             .to_owned()
         }
-        'P' => if afternoon { "pm" } else { "am" }.to_owned(),
-        'Z' => {
-            if flags.swap {
-                moment.zone.to_lowercase()
-            } else {
-                moment.zone.clone()
-            }
+        'P' => {
+            flags.upper |= flags.swap;
+            if afternoon { "pm" } else { "am" }.to_owned()
         }
+        // A zone without a name prints nothing, whatever the width.
+        'Z' if moment.zone.is_empty() => return true,
+        'Z' if flags.swap => {
+            flags.upper = false;
+            moment.zone.to_lowercase()
+        }
+        'Z' => moment.zone.clone(),
         'n' => "\n".to_owned(),
         't' => "\t".to_owned(),
         '%' => "%".to_owned(),

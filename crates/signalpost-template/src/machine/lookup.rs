@@ -127,7 +127,9 @@ impl<'a> Machine<'a> {
 
     pub(crate) fn first_of(&self, value: &Value<'a>) -> Option<Value<'a>> {
         match value {
-            Value::List(_) | Value::Array(_) | Value::Range(..) => Some(value.item(0).unwrap_or(Value::Nil)),
+            Value::List(_) | Value::Array(_) => Some(value.item(0).unwrap_or(Value::Nil)),
+            // Ruby gives the ends of a range even where nothing lies between them.
+            Value::Range(from, _) => Some(Value::Int(*from)),
             Value::Map(map) => {
                 let (key, item) = map.iter().next()?;
                 Some(Value::Array(Rc::new(vec![Value::Str(key), Value::from(item)])))
@@ -150,7 +152,7 @@ impl<'a> Machine<'a> {
                 let length = value.len()?;
                 Some(length.checked_sub(1).and_then(|i| value.item(i)).unwrap_or(Value::Nil))
             }
-            Value::Range(from, to) => Some(if to < from { Value::Nil } else { Value::Int(*to) }),
+            Value::Range(_, to) => Some(Value::Int(*to)),
             _ => Some(Value::from(value.as_str()?.chars().next_back().map_or(String::new(), String::from))),
         }
     }
@@ -159,7 +161,8 @@ impl<'a> Machine<'a> {
         let size = match value {
             // Ruby's `Integer#size` is the width of the machine's word.
             Value::Int(_) => 8,
-            Value::Big(b) => usize::try_from(b.bits().div_ceil(64) * 8).unwrap_or(8),
+            // That of a big one, as many bytes as it needs.
+            Value::Big(b) => usize::try_from(b.bits().div_ceil(8)).unwrap_or(8),
             other => match other.as_str() {
                 Some(text) => {
                     self.owe(text.len() / 16);

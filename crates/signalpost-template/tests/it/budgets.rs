@@ -129,6 +129,29 @@ fn numbers_grow_beyond_64_bits_but_not_without_end() {
     }
 }
 
+/// Sixty times 2^62 is no minutes at all where 64 bits wrap around.
+#[test]
+fn a_zone_beyond_all_bounds_is_no_zone() {
+    let text = "2024-01-02 03:04 +1:4611686018427387904";
+    assert_eq!(liquid("{{ t | date: '%Y %z' }}", &json!({ "t": text })), text);
+    let text = "2024-01-02 03:04 +24:00";
+    assert_eq!(liquid("{{ t | date: '%Y %z' }}", &json!({ "t": text })), text, "as in Ruby");
+    let text = "2024-01-02 03:04 +5:99999999999999999999999";
+    let _whatever = render(Language::Liquid, "{{ t | date: '%Y %z' }}", &json!({ "t": text }));
+}
+
+#[test]
+fn ranges_reach_from_end_to_end() {
+    let range = "{% assign r = (-9223372036854775808..9223372036854775807) %}";
+    let shown = |rest: &str| liquid(&(range.to_owned() + rest), &json!({}));
+    let _whatever = shown("{{ 5 | map: r | join: ',' }}");
+    assert_eq!(
+        shown("{{ 'abc' | map: r | join }}|{{ r.first }}{{ r.last }}"),
+        "|-92233720368547758089223372036854775807"
+    );
+    assert_eq!(shown("{% for i in r limit: 1 %}{{ i }}{% endfor %}"), "-9223372036854775808");
+}
+
 #[test]
 fn division_by_zero_is_an_error_with_a_place() {
     for source in ["a\n{{ 1 | divided_by: 0 }}", "a\n{{ 1 | modulo: 0 }}"] {

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use num_traits::Signed as _;
+
 use super::{owned, text};
 use crate::error::Fault;
 use crate::machine::Machine;
@@ -39,10 +41,20 @@ fn index<'a>(machine: &Machine<'a>, item: &Value<'a>, key: &Value<'a>) -> Indexe
                 Indexed::Value(Value::Int(if bit < 0 { 0 } else { shifted(*n, bit) & 1 }))
             }
             Value::Range(from, to) if to >= from => {
-                let bits = u32::try_from((to - from + 1).clamp(0, 62)).unwrap_or(0);
+                let bits =
+                    u32::try_from(to.saturating_sub(*from).saturating_add(1).clamp(0, 62)).unwrap_or(0);
                 Indexed::Value(Value::Int(shifted(*n, *from) & ((1_i64 << bits) - 1)))
             }
             Value::Range(from, _) => Indexed::Value(Value::Int(shifted(*n, *from))),
+            // A bit beyond all others is that of the sign.
+            Value::Big(bit) => Indexed::Value(Value::Int(i64::from(*n < 0 && !bit.is_negative()))),
+            _ => Indexed::WrongKey,
+        },
+        Value::Big(n) => match key {
+            Value::Int(_) | Value::Float(_) => {
+                let bit = u64::try_from(number::to_i(key).unwrap_or(0)).is_ok_and(|bit| n.bit(bit));
+                Indexed::Value(Value::Int(i64::from(bit)))
+            }
             _ => Indexed::WrongKey,
         },
         Value::Map(_) | Value::Object(_) | Value::Lazy(_) | Value::Loop(_) => {
