@@ -154,10 +154,13 @@ fn quoted(rest: &str, quote: char) -> (Token, usize) {
 /// A name in brackets, in which a backslash escapes `]` and itself.
 fn bracketed(rest: &str) -> (Token, usize) {
     let mut text = String::new();
+    // Where nothing else closes the name, its last escaped bracket does.
+    let mut fallback = None;
     let mut chars = rest.char_indices().skip(1).peekable();
     while let Some((at, c)) = chars.next() {
         match (c, chars.peek().map(|(_, next)| *next)) {
             ('\\', Some(']')) => {
+                fallback = Some((text.len(), at + 2));
                 text.push(']');
                 chars.next();
             }
@@ -165,7 +168,13 @@ fn bracketed(rest: &str) -> (Token, usize) {
             _ => text.push(c),
         }
     }
-    (Token::Invalid('['), 1)
+    match fallback {
+        Some((length, end)) => {
+            text.truncate(length);
+            (Token::Id { text, literal: true }, end)
+        }
+        None => (Token::Invalid('['), 1),
+    }
 }
 
 fn word(rest: &str, first: char) -> (Token, usize) {

@@ -77,7 +77,7 @@ impl<'s> Parser<'s> {
         }
         match self.open.last() {
             Some(open) => {
-                let name = original(&open.call.name);
+                let name = closing_name(&open.call.name);
                 Err(self
                     .error(open.call.at, format!("'{name}' was never closed"))
                     .with_hint(Some(format!("expected `{{{{/{name}}}}}`"))))
@@ -355,12 +355,15 @@ impl<'s> Parser<'s> {
         if !head.call.params.is_empty() || !head.call.hash.is_empty() {
             return Err(self.error(start, "A closing tag takes only a name"));
         }
+        if matches!(head.call.name, Expr::Call(_)) {
+            return Err(self.error(start, "A closing tag takes a name, not a call"));
+        }
         let close = original(&head.call.name);
         let base = self.open.iter().rev().find(|o| o.kind != Kind::Chained);
         let Some(base) = base else {
             return Err(self.error(start, format!("`{close}` is closed but was not opened")));
         };
-        let open = original(&base.call.name);
+        let open = closing_name(&base.call.name);
         if open != close {
             return Err(self.error(start, format!("{open} doesn't match {close}")));
         }
@@ -462,6 +465,11 @@ fn inverse_tag(body: &str) -> Option<usize> {
 }
 
 /// What a name is called in messages and compared by.
+/// The name that closes a block; the reference has none for a call, and says so.
+fn closing_name(name: &Expr) -> String {
+    if matches!(name, Expr::Call(_)) { "undefined".to_owned() } else { original(name) }
+}
+
 pub(crate) fn original(name: &Expr) -> String {
     match name {
         Expr::Path(path) => path.original.clone(),

@@ -277,8 +277,9 @@ fn ordered(left: &Value<'_>, right: &Value<'_>, how: Comparison) -> Result<bool,
         if same_kind {
             return Ok(false);
         }
-        let shown: Arc<str> =
-            if compare::is_number(right) { Arc::from(right.to_text()) } else { Arc::from(class_name(right)) };
+        // Ruby shows small numbers themselves, and the class of big ones.
+        let small = compare::is_number(right) && !matches!(right, Value::Big(_));
+        let shown: Arc<str> = if small { Arc::from(right.to_text()) } else { Arc::from(class_name(right)) };
         return Err(Fault::argument(format!("comparison of {} with {shown} failed", class_name(left))));
     };
     Ok(match how {
