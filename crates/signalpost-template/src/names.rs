@@ -9,15 +9,25 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     paths: BTreeSet<String>,
-    /// Names the template gives: the path behind one, or `None` where there is none.
-    aliases: Vec<(String, Option<String>)>,
+    /// Names the template gives.
+    aliases: Vec<Alias>,
+}
+
+/// A name that the template gives.
+#[derive(Debug)]
+struct Alias {
+    name: String,
+    /// The path behind it, or `None` where there is none.
+    path: Option<String>,
+    /// It outlives the loop it is given in, as variables do.
+    lasting: bool,
 }
 
 impl Reads {
     /// The path that a root name stands for; `None` where the template made the value.
     pub(crate) fn root(&self, name: &str) -> Option<String> {
-        match self.aliases.iter().rev().find(|(alias, _)| alias == name) {
-            Some((_, path)) => path.clone(),
+        match self.aliases.iter().rev().find(|alias| alias.name == name) {
+            Some(alias) => alias.path.clone(),
             None => Some(name.to_owned()),
         }
     }
@@ -28,8 +38,19 @@ impl Reads {
         }
     }
 
+    /// Whether the template gives this name.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.aliases.iter().any(|alias| alias.name == name)
+    }
+
+    /// Gives a name until the end of the loop or block around.
     pub(crate) fn alias(&mut self, name: &str, path: Option<String>) {
-        self.aliases.push((name.to_owned(), path));
+        self.aliases.push(Alias { name: name.to_owned(), path, lasting: false });
+    }
+
+    /// Gives a name to the end of the template.
+    pub(crate) fn variable(&mut self, name: &str, path: Option<String>) {
+        self.aliases.push(Alias { name: name.to_owned(), path, lasting: true });
     }
 
     /// How many names are given; to forget those of a loop at its end.
@@ -38,7 +59,8 @@ impl Reads {
     }
 
     pub(crate) fn forget(&mut self, mark: usize) {
-        self.aliases.truncate(mark);
+        let given = self.aliases.split_off(mark.min(self.aliases.len()));
+        self.aliases.extend(given.into_iter().filter(|alias| alias.lasting));
     }
 
     pub(crate) fn finish(self) -> Vec<String> {

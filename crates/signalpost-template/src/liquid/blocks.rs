@@ -180,7 +180,7 @@ impl Compiler<'_> {
             return Err(self.syntax(tag.markup_at, CAPTURE.to_owned()));
         };
         let name = self.emitter.name(to);
-        self.reads.alias(to, None);
+        self.reads.variable(to, None);
         self.emitter.push(Op::CaptureStart(name));
         self.depth += 1;
         Ok(Kind::Capture)

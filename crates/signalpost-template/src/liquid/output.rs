@@ -222,8 +222,12 @@ impl Compiler<'_> {
         let Root::Name(root) = &path.root else {
             return None;
         };
-        let mut text = self.reads.root(root)?;
-        for segment in &path.segments {
+        let (mut text, segments) = match path.segments.split_first() {
+            Some((Segment::Key(key), rest)) if self.is_self(root) => (self.reads.root(key)?, rest),
+            _ if self.is_self(root) => return None,
+            _ => (self.reads.root(root)?, path.segments.as_slice()),
+        };
+        for segment in segments {
             match segment {
                 Segment::Key(key) => names::append(&mut text, key),
                 Segment::Command(key) if &**key == "size" => return Some(text),
@@ -231,6 +235,11 @@ impl Compiler<'_> {
             }
         }
         Some(text)
+    }
+
+    /// The name stands for all variables in scope.
+    fn is_self(&self, name: &str) -> bool {
+        name == "self" && !self.reads.is_given(name)
     }
 
     /// The schema path of an expression, where it is one.
@@ -241,7 +250,13 @@ impl Compiler<'_> {
         let Expr::Name(root) = &**root else {
             return None;
         };
-        let mut text = self.reads.root(root)?;
+        let (mut text, steps) = match steps.split_first() {
+            Some((Step::Dot(key) | Step::Bracket(Expr::Text(key)), rest)) if self.is_self(root) => {
+                (self.reads.root(key)?, rest)
+            }
+            _ if self.is_self(root) => return None,
+            _ => (self.reads.root(root)?, steps.as_slice()),
+        };
         for step in steps {
             match step {
                 Step::Dot(key) if matches!(&**key, "first" | "last") => text.push_str("[]"),

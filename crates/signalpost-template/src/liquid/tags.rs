@@ -116,7 +116,7 @@ impl Compiler<'_> {
         self.emit_output(output, tag.markup_at + from, false)?;
         let name = self.emitter.name(to);
         self.emitter.push(Op::Assign(name));
-        self.reads.alias(to, plain);
+        self.reads.variable(to, plain);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::Machine;
 use crate::code::{Code, Index};
-use crate::error::{Error, ErrorKind, Fault};
+use crate::error::{Error, ErrorKind, Fault, FaultKind};
 use crate::render::OnError;
 use crate::template::Language;
 
@@ -53,7 +53,12 @@ impl Machine<'_> {
 
     pub(crate) fn error_at(&self, fault: &Fault, offset: usize) -> Error {
         let inner = &self.template.inner;
-        Error::at(fault.error_kind(), &inner.name, &inner.source, offset, fault.message.clone())
+        // The message is the reference's; the hint says which limit it was.
+        let limit = (fault.kind == FaultKind::Stack).then(|| {
+            format!("at most {} partials within partials are allowed", self.options.budgets.partial_depth)
+        });
+        let kind = fault.error_kind();
+        Error::at(kind, &inner.name, &inner.source, offset, fault.message.clone()).with_hint(limit)
     }
 
     /// An error for a helper: whatever is wrong, at the current place.

@@ -11,6 +11,7 @@ mod budgets;
 mod errors;
 mod handlebars;
 mod mail;
+mod promises;
 mod random;
 mod tools;
 
