@@ -75,6 +75,10 @@ const REFERENCE = [
     name: 'newer-than-the-gem',
     holds: one => /\b(has|find|find_index|reject|sum|first|last|blank)\b|raw -/.test(one.template),
   },
+  {
+    name: 'dates-beyond-9999',
+    holds: one => /\bdate\b/.test(one.template) && Object.values(one.data).some(value => value > 253402300799),
+  },
 ]
 
 export const RULES = [

@@ -3,6 +3,10 @@ require 'json'
 require 'time'
 require 'liquid'
 ENV['TZ'] = 'UTC'
+# The clock stands where the other side's does: a date without a year is in 1970.
+class << Time
+  def now(...) = at(0).utc
+end
 class Files
   def initialize(files) = @files = files
   def read_template_file(name) = @files.fetch(name) { raise Liquid::FileSystemError, "No such template '#{name}'" }

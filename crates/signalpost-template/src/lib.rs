@@ -44,8 +44,14 @@
 //!   mails hold; Ruby knows more, e.g. Japanese eras and days of the year with a comma.
 //! - After `break` in a `when`, the reference may still print text of a later matching `when`; here nothing follows.
 //! - Handlebars: text is cut and looked up by characters, not by UTF-16 halves; inline partials see the block
-//!   parameters around them; an inline partial given to a partial of its name is used in it. Two numbers that are printed unescaped side by side print both, where JavaScript may add them;
-//!   functions in data and decorators other than `inline` do not exist.
+//!   parameters around them; an inline partial given to a partial of its name is used in it. Two numbers that are
+//!   printed unescaped side by side print both, where JavaScript may add them; functions in data and decorators other
+//!   than `inline` do not exist, and `{{@partial-block}}`, which is a function there, prints `true` where it is not
+//!   called. With `strict` and `compat` together, names that only the contexts around have are found.
+//! - Handlebars: a block opens a new level of contexts unless its context equals the one around by JavaScript's `==`,
+//!   which makes text of a list or object to compare it with text. Text of more than 1,024 bytes counts as unlike any
+//!   list or object here, and 1,000 bytes of a list or object are read as a number at most, so that comparing costs
+//!   little.
 //!
 //! # Reading further
 //! [`Template::names`] lists what a template reads, as paths like `products[].price`; [`spans`] cuts a template for
