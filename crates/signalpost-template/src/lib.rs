@@ -41,7 +41,8 @@
 //! - `sort` is stable. Ruby's is not, where keys are equal.
 //! - `base64_decode` gives text: bytes that are not UTF-8 become U+FFFD.
 //! - Dates beyond the years -9999 to 9999 are printed as they came. Text is read as a date by the patterns that
-//!   mails hold; Ruby knows more, e.g. Japanese eras and days of the year with a comma.
+//!   mails hold; Ruby knows more, e.g. Japanese eras, weeks of the year, and `--05-09` without a year; and after a
+//!   time it takes any word for a zone, the name of a month too, where the month is read here.
 //! - After `break` in a `when`, the reference may still print text of a later matching `when`; here nothing follows.
 //! - Handlebars: text is cut and looked up by characters, not by UTF-16 halves; inline partials see the block
 //!   parameters around them; an inline partial given to a partial of its name is used in it. Two numbers that are

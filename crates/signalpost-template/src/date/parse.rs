@@ -15,6 +15,8 @@ struct Found {
     year: Option<i64>,
     month: Option<i64>,
     day: Option<i64>,
+    /// The day of the year, where no month is given.
+    day_of_year: Option<i64>,
     hour: Option<i64>,
     minute: Option<i64>,
     second: Option<i64>,
@@ -140,21 +142,28 @@ fn find_time(list: &mut Vec<Piece>, found: &mut Found) {
     }
 }
 
-/// Hours east of Greenwich of the zones that Ruby knows by letters and that mails use.
+/// Hours east of Greenwich of the zones that Ruby's `Time.parse` knows by letters: the universal time, those of RFC
+/// 822, the military ones. A time with any other is one of the render's own zone.
 fn named_zone(word: &str) -> Option<i64> {
     Some(match word {
-        "z" | "utc" | "gmt" | "ut" | "wet" => 0,
-        "bst" | "cet" | "met" | "mez" => 1,
-        "cest" | "eet" | "mest" | "mesz" | "sast" => 2,
-        "eest" | "msk" => 3,
-        "ist" => 5,
-        "jst" | "kst" => 9,
-        "est" | "cdt" => -5,
+        "utc" | "gmt" | "ut" => 0,
         "edt" => -4,
+        "est" | "cdt" => -5,
         "cst" | "mdt" => -6,
         "mst" | "pdt" => -7,
         "pst" => -8,
-        _ => return None,
+        _ => {
+            let (Some(letter), 1) = (word.bytes().next(), word.len()) else {
+                return None;
+            };
+            match letter {
+                b'a'..=b'i' => i64::from(letter - b'a') + 1,
+                b'k'..=b'm' => i64::from(letter - b'k') + 10,
+                b'n'..=b'y' => -i64::from(letter - b'n') - 1,
+                b'z' => 0,
+                _ => return None,
+            }
+        }
     })
 }
 
@@ -166,10 +175,9 @@ fn find_zone(list: &[Piece], at: usize, found: &mut Found) -> usize {
         let Some(hours) = named_zone(word) else {
             return at;
         };
-        let half = if word == "ist" { 1800 } else { 0 };
-        found.offset = Some(hours * 3600 + half);
+        found.offset = Some(hours * 3600);
         // Only the universal time keeps its name, as in Ruby.
-        found.zone = (hours == 0 && word != "wet").then(|| "UTC".to_owned());
+        found.zone = (hours == 0).then(|| "UTC".to_owned());
         next += 1;
         if !matches!(word.as_str(), "utc" | "gmt") {
             return next;
@@ -189,7 +197,10 @@ fn find_zone(list: &[Piece], at: usize, found: &mut Found) -> usize {
         (4, _, _) => (digits.get(..2).and_then(int), digits.get(2..).and_then(int), next + 2),
         _ => return at,
     };
-    if let (Some(hours), Some(minutes)) = (hours, minutes) {
+    if next > from {
+        // Ruby knows no zone like `gmt+2`.
+        (found.offset, found.zone) = (None, None);
+    } else if let (Some(hours), Some(minutes)) = (hours, minutes) {
         // Beyond 64 bits it stays beyond all bounds, and the text is no date.
         found.offset = Some(hours.saturating_mul(3600).saturating_add(minutes.saturating_mul(60)) * sign);
         found.zone = None;
@@ -229,16 +240,30 @@ fn next_number(list: &[Piece], mut at: usize) -> Option<(String, usize)> {
     }
 }
 
+/// The number right before a month: a space may be between, or what is written on to the number, as in `14th march`.
+fn number_before(list: &[Piece], month: usize) -> Option<String> {
+    let mut at = month;
+    if at > 0 && list.get(at - 1) == Some(&Piece::Space) {
+        at -= 1;
+    }
+    while at > 0 {
+        at -= 1;
+        match list.get(at)? {
+            Piece::Number(n) => return Some(n.clone()),
+            Piece::Space => return None,
+            Piece::Word(_) | Piece::Mark(_) => {}
+        }
+    }
+    None
+}
+
 /// `14 march 2016`, `14-mar-2016`, `march 14, 2016`, `march 2016`.
 fn find_named_month(list: &mut [Piece], found: &mut Found) -> bool {
     let Some((at, month)) = (0..list.len()).find_map(|i| named_month(list.get(i)).map(|m| (i, m))) else {
         return false;
     };
     found.month = Some(month);
-    let before = (0..at).rev().find_map(|i| match list.get(i) {
-        Some(Piece::Number(n)) => Some(n.clone()),
-        _ => None,
-    });
+    let before = number_before(list, at);
     match (before, next_number(list, at + 1)) {
         (Some(day), after) if day.len() <= 2 => {
             found.day = int(&day);
@@ -275,11 +300,7 @@ fn find_iso(list: &[Piece], found: &mut Found) -> bool {
             (Some(day), _, 1 | 2) => {
                 (found.year, found.month, found.day) = (century(year), int(month), int(day));
             }
-            (None, 4, 3) => {
-                found.year = int(year);
-                found.month = Some(1);
-                found.day = int(month);
-            }
+            (None, 2 | 4, 3) => (found.year, found.day_of_year) = (century(year), int(month)),
             _ => continue,
         }
         hour_after(list, at + 5, found);
@@ -346,10 +367,9 @@ fn find_compact(list: &[Piece], found: &mut Found) -> bool {
                 )
             }
             4 => (found.month, found.day) = (cut(n, 0, 2), cut(n, 2, 4)),
-            3 => {
-                found.month = Some(1);
-                found.day = int(n);
-            }
+            7 => (found.year, found.day_of_year) = (cut(n, 0, 4), cut(n, 4, 7)),
+            5 => (found.year, found.day_of_year) = (n.get(..2).and_then(century), cut(n, 2, 5)),
+            3 => found.day_of_year = int(n),
             2 => found.day = int(n),
             _ => continue,
         }
@@ -361,7 +381,8 @@ fn find_compact(list: &[Piece], found: &mut Found) -> bool {
 /// Fills in what is missing: from `now` above the largest part found, the least below it.
 fn moment(found: Found, now: Timestamp, zone: &TimeZone) -> Option<Moment> {
     let today = zone.to_datetime(now);
-    let any_date = found.year.is_some() || found.month.is_some() || found.day.is_some();
+    let parts = [found.year, found.month, found.day, found.day_of_year];
+    let any_date = parts.iter().any(Option::is_some);
     if !any_date && found.hour.is_none() {
         return None;
     }
@@ -407,6 +428,13 @@ fn civil(year: i64, month: i64, day: i64, found: &Found) -> Option<DateTime> {
         return None;
     }
     let first = jiff::civil::Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, 1).ok()?;
-    let midnight = first.checked_add((day - 1).days()).ok()?.to_datetime(Time::midnight());
+    let date = match found.day_of_year {
+        Some(days) if (1..=i64::from(first.days_in_year())).contains(&days) => {
+            first.first_of_year().checked_add((days - 1).days()).ok()?
+        }
+        Some(_) => return None,
+        None => first.checked_add((day - 1).days()).ok()?,
+    };
+    let midnight = date.to_datetime(Time::midnight());
     midnight.checked_add(hour.hours().minutes(minute).seconds(second).nanoseconds(found.nanosecond)).ok()
 }
