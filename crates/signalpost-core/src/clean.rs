@@ -29,6 +29,8 @@ pub mod product_id;
 pub mod text;
 pub mod timestamp;
 
+pub mod tracking;
+
 pub use batch::parse_batch;
 pub use bot::Agent;
 pub use problem::{BodyError, Problem, ProblemCode, Rejection};

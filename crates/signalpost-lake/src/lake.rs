@@ -53,8 +53,8 @@ pub struct Settings {
     /// Compaction merges files of like size once there are this many. 8 unless
     /// told, never below 2.
     pub compact_files_min: usize,
-    /// Compaction does not touch files of this size and above. 128 MiB unless
-    /// told.
+    /// Compaction does not touch files of this size and above. 64 MiB unless
+    /// told: it is gathered in memory before it is written.
     pub target_file_bytes: u64,
     /// Called by each of the lake's threads when it starts, for instance to
     /// lower its priority. Does nothing unless told.
@@ -71,7 +71,7 @@ impl Default for Settings {
             spill_bytes_max: 8 << 30,
             retention_hours: 6,
             compact_files_min: 8,
-            target_file_bytes: 128 << 20,
+            target_file_bytes: 64 << 20,
             on_thread_start: || {},
         }
     }
@@ -125,9 +125,17 @@ struct Shared {
     engine: Engine,
     /// Held over a whole commit: one at a time.
     committing: tokio::sync::Mutex<()>,
-    /// Held over a whole compaction: one at a time. The versions at which
-    /// files were last deleted.
-    compacting: tokio::sync::Mutex<[u64; 4]>,
+    /// Held over a whole compaction: one at a time.
+    compacting: tokio::sync::Mutex<[Upkeep; 4]>,
+}
+
+/// The versions of a table at which it was last looked after.
+#[derive(Clone, Copy, Debug, Default)]
+struct Upkeep {
+    /// Its log was summed up.
+    checkpointed: u64,
+    /// Unused files were deleted.
+    vacuumed: u64,
 }
 
 /// What a query reads.

@@ -21,8 +21,11 @@ use deltalake::datafusion::datasource::physical_plan::{FileGroup, FileScanConfig
 use deltalake::datafusion::datasource::source::DataSourceExec;
 use deltalake::datafusion::execution::object_store::ObjectStoreUrl;
 use deltalake::datafusion::logical_expr::{Expr, TableType};
+use deltalake::datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use deltalake::datafusion::physical_plan::ExecutionPlan;
 use deltalake::datafusion::physical_plan::empty::EmptyExec;
+use deltalake::datafusion::physical_plan::expressions::col;
+use deltalake::datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use deltalake::datafusion::physical_plan::union::UnionExec;
 
 use crate::delta::{File, Files};
@@ -76,24 +79,45 @@ impl Snapshot {
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let parts = self.files.files.iter().map(|file| {
+        let groups = FileGroup::new(self.parts().collect()).split_files(state.config().target_partitions());
+        let scan = self
+            .source(state, groups)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(scan))
+    }
+
+    /// The rows of all files as one stream sorted by time, given that each file
+    /// is: they are read side by side, so that memory grows with the number of
+    /// files and not with their size. Out of files that are not quite sorted
+    /// comes a stream that is not quite sorted.
+    pub(crate) fn merged(&self, state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        let time = PhysicalSortExpr::new_default(col(self.table.time_column(), &self.schema)?);
+        let order = LexOrdering::from([time]);
+        let groups = self.parts().map(|part| FileGroup::new(vec![part])).collect();
+        let scan = self.source(state, groups).with_output_ordering(vec![order.clone()]).build();
+        let files = DataSourceExec::from_data_source(scan);
+        Ok(Arc::new(SortPreservingMergeExec::new(order, files)))
+    }
+
+    fn parts(&self) -> impl Iterator<Item = PartitionedFile> {
+        self.files.files.iter().map(|file| {
             let statistics = self.statistics(std::slice::from_ref(file));
             PartitionedFile::new(format!("{}/{}", self.root, file.path), file.bytes)
                 .with_statistics(Arc::new(statistics))
-        });
-        let groups = FileGroup::new(parts.collect()).split_files(state.config().target_partitions());
+        })
+    }
+
+    fn source(&self, state: &dyn Session, groups: Vec<FileGroup>) -> FileScanConfigBuilder {
         let options = TableParquetOptions {
             global: state.config_options().execution.parquet.clone(),
             ..TableParquetOptions::default()
         };
         let source = ParquetSource::new(Arc::clone(&self.schema)).with_table_parquet_options(options);
-        let scan = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+        FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(self.statistics(&self.files.files))
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .build();
-        Ok(DataSourceExec::from_data_source(scan))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The running program: every part, put together once.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -58,7 +58,7 @@ pub struct App {
     /// What is defined now, for checks and answers; each worker has its own.
     pub program: RwLock<Program>,
     /// One definition at a time.
-    pub defining: tokio::sync::Mutex<()>,
+    pub defining: Arc<tokio::sync::Mutex<()>>,
     /// Sources by name.
     pub sources: RwLock<std::collections::HashMap<String, Arc<SourceSettings>>>,
     /// Templates, recommendations, composition.
@@ -67,6 +67,8 @@ pub struct App {
     pub catalog: Arc<RwLock<Catalog>>,
     /// What goes with what.
     pub model: Arc<Mutex<Model>>,
+    /// Whether the model stands where it stood before the start.
+    pub model_restored: AtomicBool,
     /// Derived events to be taken back in the lake with its next commit.
     pub retracted: Mutex<Vec<String>>,
     /// The built-in inbox.
@@ -139,11 +141,12 @@ impl App {
             fed: partitions.gauges().iter().map(|_| AtomicU64::new(0)).collect(),
             partitions,
             program: RwLock::new(program),
-            defining: tokio::sync::Mutex::default(),
+            defining: Arc::default(),
             sources: RwLock::new(sources),
             content,
             catalog,
             model,
+            model_restored: AtomicBool::new(false),
             first_keys,
             threads: Mutex::new(vec![writer_thread]),
         });

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod events;
 pub mod pixel;
+pub mod tracking;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -146,10 +147,20 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// The answer's body, JSON.
-    pub fn to_body(&self) -> String {
+    fn errors(&self) -> Json {
         let error = |remark: &Remark| json!({"index": remark.index, "code": remark.code, "field": remark.field, "message": remark.message});
-        let errors: Json = self.remarks.iter().map(error).collect();
+        self.remarks.iter().map(error).collect()
+    }
+
+    /// The same as JSON.
+    pub fn to_json(&self) -> Json {
+        let Receipt { accepted, duplicates, quarantined, .. } = self.receipt;
+        json!({"accepted": accepted, "duplicates": duplicates, "quarantined": quarantined, "errors": self.errors()})
+    }
+
+    /// The same as text, for the busiest of answers.
+    pub fn to_body(&self) -> String {
+        let errors = self.errors();
         let Receipt { accepted, duplicates, quarantined, .. } = self.receipt;
         format!(
             r#"{{"accepted":{accepted},"duplicates":{duplicates},"quarantined":{quarantined},"errors":{errors}}}"#

@@ -180,21 +180,37 @@ async fn wait_for(app: &App, wanted: u64) {
     }
 }
 
-/// The program as the log has it, once the workers have taken what was on the
-/// log at the start.
+/// Reads the program as the workers have it, and once more when they have taken
+/// what is on the log now. Until then nothing new is defined: it would be
+/// checked against definitions that are not the newest.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn reload(app: &App) -> anyhow::Result<()> {
-    let started = crate::clock::instant();
-    let behind = || {
-        (0_u32..)
-            .zip(app.partitions.gauges())
-            .any(|(partition, gauge)| gauge.offset.load(Ordering::Acquire) < app.log.end(partition))
-    };
-    while behind() && started.elapsed() < WAIT && !app.has_failed() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+pub async fn reload(app: &Arc<App>) -> anyhow::Result<()> {
+    let catching_up = Arc::clone(&app.defining).lock_owned().await;
+    read_program(app)?;
+    let ends = app.ends();
+    if has_taken(app, &ends) {
+        return Ok(());
     }
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        let _catching_up = catching_up;
+        while !has_taken(&app, &ends) && !app.has_failed() && !app.partitions.is_stopping() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        if let Err(error) = read_program(&app) {
+            tracing::error!(%error, "the newest definitions could not be read");
+        }
+    });
+    Ok(())
+}
+
+fn has_taken(app: &App, ends: &[u64]) -> bool {
+    app.partitions.gauges().iter().zip(ends).all(|(gauge, end)| gauge.offset.load(Ordering::Acquire) >= *end)
+}
+
+fn read_program(app: &App) -> anyhow::Result<()> {
     *app.program.write().unwrap_or_else(PoisonError::into_inner) = crate::app::load_program(&app.store)?;
     Ok(())
 }

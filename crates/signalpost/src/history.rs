@@ -29,11 +29,13 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 /// Records brought at once.
 const FEED_RECORDS: usize = 4_096;
 /// Rows in the tail that are committed without waiting for the clock.
-const TAIL_ROWS_MAX: usize = 200_000;
+const TAIL_ROWS_MAX: usize = 100_000;
 /// Lake streams of derived events stand behind those of the partitions.
 const DERIVED_STREAMS: u32 = 1_000;
 /// Commits between two compactions.
-const COMPACT_EVERY: u32 = 60;
+const COMPACT_EVERY: u32 = 24;
+/// Commits between two savings of the model, and trims of the log.
+const SAVE_EVERY: u32 = 48;
 
 /// The name of a cause in the API and the lake.
 pub fn cause_text(cause: &MembershipCause) -> String {
@@ -162,13 +164,20 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
         crate::priority::yield_to_collecting();
         let mut since_commit = clock::instant();
         let mut commits = 0;
-        if let Some(app) = weak.upgrade() {
-            // Off the path: recommendations are poorer for a moment, nothing waits.
-            model::restore(&app, &offsets);
-        }
+        let mut restoring = weak.upgrade().map(|app| model::Restoring::begin(&app, &offsets));
         loop {
-            std::thread::park_timeout(FEED);
+            if restoring.is_none() {
+                std::thread::park_timeout(FEED);
+            }
             let Some(app) = weak.upgrade() else { return };
+            // Off the path: recommendations are poorer for a moment, nothing waits.
+            if let Some(left) = &mut restoring {
+                left.step(&app);
+                if left.is_done() {
+                    restoring = None;
+                    app.model_restored.store(true, Ordering::Release);
+                }
+            }
             feed(&app, &mut offsets);
             let pending = app.lake.pending_rows();
             let retracted = !app.retracted.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
@@ -176,7 +185,7 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
             if (pending > 0 || retracted) && (due || pending > TAIL_ROWS_MAX) {
                 since_commit = clock::instant();
                 commits += 1;
-                runtime.block_on(commit(&app, commits % COMPACT_EVERY == 0));
+                runtime.block_on(commit(&app, commits));
             }
         }
     })?;
@@ -209,15 +218,17 @@ pub async fn commit_lake(app: &App) -> Result<(), signalpost_lake::Error> {
     Ok(())
 }
 
-async fn commit(app: &App, compact: bool) {
+async fn commit(app: &App, commits: u32) {
     if let Err(error) = commit_lake(app).await {
         tracing::error!(%error, "the lake was not committed; trying again");
         return;
     }
-    if compact {
-        if let Err(error) = app.lake.compact().await {
-            tracing::warn!(%error, "the lake was not compacted");
-        }
+    if commits.is_multiple_of(COMPACT_EVERY)
+        && let Err(error) = app.lake.compact().await
+    {
+        tracing::warn!(%error, "the lake was not compacted");
+    }
+    if commits.is_multiple_of(SAVE_EVERY) {
         save_model(app);
         if let Err(error) = trim(app) {
             tracing::warn!(%error, "the log was not trimmed");
@@ -227,11 +238,11 @@ async fn commit(app: &App, compact: bool) {
 
 /// Keeps the model for the next start.
 pub fn save_model(app: &App) {
-    let fed: Vec<u64> = app.fed.iter().map(|offset| offset.load(Ordering::Acquire)).collect();
-    // Before the first feed there is nothing to keep that is not kept already.
-    if fed.iter().all(|offset| *offset == 0) {
+    // Until it stands where it stood, the snapshot there is serves better.
+    if !app.model_restored.load(Ordering::Acquire) {
         return;
     }
+    let fed: Vec<u64> = app.fed.iter().map(|offset| offset.load(Ordering::Acquire)).collect();
     if let Err(error) = model::save(app, &fed) {
         tracing::warn!(%error, "the recommendation model was not kept; the log makes it good");
     }

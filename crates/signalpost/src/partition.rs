@@ -100,6 +100,11 @@ impl Partitions {
         self.wake();
     }
 
+    /// Whether the threads have been told to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Waits for a wake that came after `seen`, or for `time`; returns the newest.
     fn wait(&self, seen: u64, time: Duration) -> u64 {
         let turn = self.wake.0.lock().unwrap_or_else(PoisonError::into_inner);

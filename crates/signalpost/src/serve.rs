@@ -2,6 +2,7 @@
 //! knows every step.
 
 pub mod auth;
+pub mod cross_origin;
 pub mod explained;
 pub mod first_bytes;
 pub mod listen;
@@ -22,7 +23,7 @@ use crate::admin::{
     sql, stats, templates,
 };
 use crate::app::App;
-use crate::collect::{events, pixel};
+use crate::collect::{events, pixel, tracking};
 use crate::unsubscribe;
 
 /// The largest body of an administration request, in bytes.
@@ -36,9 +37,14 @@ const ADMIN_BODY_BYTES_MAX: usize = 16 << 20;
 struct Api;
 
 fn documented() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(Api::openapi())
+    let collect = OpenApiRouter::new()
         .routes(routes!(events::post_events))
         .routes(routes!(pixel::pixel))
+        .routes(routes!(tracking::post))
+        .routes(routes!(tracking::settings))
+        .layer(axum::middleware::from_fn(cross_origin::open));
+    OpenApiRouter::with_openapi(Api::openapi())
+        .merge(collect)
         .routes(routes!(sources::list))
         .routes(routes!(sources::put))
         .routes(routes!(segments::list))

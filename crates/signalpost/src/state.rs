@@ -16,7 +16,7 @@ pub enum Table {
     Profiles,
     /// Profile key (length first), time, sequence → event.
     Timeline,
-    /// Due time, profile key → nothing.
+    /// Partition, due time, profile key → nothing.
     Timers,
     /// Segment number, profile key → membership.
     Members,

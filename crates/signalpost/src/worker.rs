@@ -11,8 +11,9 @@ mod effect;
 mod identity;
 mod position;
 mod profiles;
+mod timers;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use signalpost_core::campaign::{Delivery, DeliveryId};
@@ -81,7 +82,7 @@ pub struct Worker<S, L> {
     program: Program,
     position: Position,
     profiles: profiles::Profiles,
-    timers: BTreeSet<(Timestamp, Vec<u8>)>,
+    timers: timers::Timers,
     /// When a scheduled or one-time campaign runs next.
     next_scheduled: Timestamp,
     /// Devices linked in the batch being made.
@@ -100,7 +101,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     pub fn open(partition: u32, store: Arc<S>, log: Arc<L>, cache_profiles: usize) -> Result<Self, Error> {
         let position = Position::load(&*store, partition)?;
         let program = load_program(&*store, partition)?;
-        let timers = load_timers(&*store, partition, log.partitions())?;
+        let timers = timers::Timers::open(&*store, partition)?;
         let mut worker = Self {
             partition,
             store,
@@ -131,8 +132,7 @@ impl<S: Store, L: Log> Worker<S, L> {
 
     /// The instant at which something is due next, with no new record.
     pub fn next_due(&self) -> Timestamp {
-        let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
-        timer.min(self.next_scheduled)
+        self.timers.next_due().min(self.next_scheduled)
     }
 
     /// Whether records wait to be taken.
@@ -192,7 +192,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// Lets everything happen that is due until `now`.
     fn advance_to(&mut self, now: Timestamp) -> Result<(), Error> {
         loop {
-            let timer = self.timers.first().map_or(Timestamp::MAX, |(due, _)| *due);
+            let timer = self.timers.next_due();
             let scheduled = self.next_scheduled;
             if scheduled <= now && scheduled <= timer {
                 if self.is_backfilling() {
@@ -202,6 +202,9 @@ impl<S: Store, L: Log> Worker<S, L> {
                     continue;
                 }
                 self.run_schedules(scheduled)?;
+            } else if timer <= now && self.timers.is_behind() {
+                self.commit_batch()?;
+                self.timers.read_on(&*self.store)?;
             } else if timer <= now {
                 self.fire_timer(now.min(scheduled))?;
             } else {
@@ -213,7 +216,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     }
 
     fn fire_timer(&mut self, until: Timestamp) -> Result<(), Error> {
-        let Some((due, bytes)) = self.timers.pop_first() else { return Ok(()) };
+        let Some((due, bytes)) = self.timers.pop() else { return Ok(()) };
         let Some(key) = ProfileKey::from_bytes(&bytes) else { return Ok(()) };
         self.profiles.note_timer(bytes, due, Timestamp::MAX);
         let Some(mut profile) = self.load_existing(&key)? else { return Ok(()) };
@@ -282,10 +285,10 @@ impl<S: Store, L: Log> Worker<S, L> {
         });
         for (key, before, after) in self.profiles.take_timers() {
             if before != Timestamp::MAX {
-                self.batch.delete(Table::Timers, profiles::timer_key(before, &key));
+                self.batch.delete(Table::Timers, timers::timer_key(self.partition, before, &key));
             }
             if after != Timestamp::MAX {
-                self.batch.put(Table::Timers, profiles::timer_key(after, &key), Vec::new());
+                self.batch.put(Table::Timers, timers::timer_key(self.partition, after, &key), Vec::new());
             }
         }
         self.position.save(self.partition, &mut self.batch);
@@ -307,16 +310,4 @@ fn load_program<S: Store>(store: &S, partition: u32) -> Result<Program, Error> {
         }
     }
     Ok(program)
-}
-
-fn load_timers<S: Store>(
-    store: &S,
-    partition: u32,
-    partitions: u32,
-) -> Result<BTreeSet<(Timestamp, Vec<u8>)>, Error> {
-    let rows = store.scan(Table::Timers, &[], None, usize::MAX)?;
-    let timers = rows.into_iter().filter_map(|(key, _)| profiles::read_timer_key(&key));
-    let own = timers
-        .filter(|(_, key)| ProfileKey::from_bytes(key).is_some_and(|k| k.partition(partitions) == partition));
-    Ok(own.collect())
 }

@@ -63,7 +63,7 @@ fn read_whole<'de, R: serde_json::de::Read<'de>>(
     Ok(elements)
 }
 
-fn body_error(error: &serde_json::Error) -> BodyError {
+pub(super) fn body_error(error: &serde_json::Error) -> BodyError {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = text.strip_suffix(&place).unwrap_or(&text).to_owned();
@@ -266,13 +266,7 @@ fn read_pieces<'a>(list: &[&'a RawValue], limits: &Limits) -> Result<Vec<Element
 
 fn read_piece<'a>(json: &'a str, limits: &Limits) -> Element<'a> {
     if json.len() > limits.event_bytes_max {
-        let message = format!(
-            "the event has {} bytes of JSON, at most {} are allowed; leave out what no segment or mail needs",
-            json.len(),
-            limits.event_bytes_max
-        );
-        let problem = Problem::new(ProblemCode::TooLarge, "", message);
-        return Err(Rejection { problem, raw: json.to_owned() });
+        return Err(too_large(json, limits));
     }
     let mut deserializer = serde_json::Deserializer::from_str(json);
     match (EventSeed { depth_max: limits.depth_max }).deserialize(&mut deserializer) {
@@ -281,8 +275,18 @@ fn read_piece<'a>(json: &'a str, limits: &Limits) -> Element<'a> {
     }
 }
 
+/// The rejection of an event whose JSON is too long.
+pub(super) fn too_large(json: &str, limits: &Limits) -> Rejection {
+    let message = format!(
+        "the event has {} bytes of JSON, at most {} are allowed; leave out what no segment or mail needs",
+        json.len(),
+        limits.event_bytes_max
+    );
+    Rejection { problem: Problem::new(ProblemCode::TooLarge, "", message), raw: json.to_owned() }
+}
+
 /// The entries of an object, in order.
-struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Entries<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -310,7 +314,7 @@ impl<'de> serde::Deserialize<'de> for Entries<'de> {
 
 /// `json` with each `\uD800`-`\uDFFF` escape that has no partner as `\uFFFD`:
 /// JavaScript writes half a pair when it cuts an emoji in two.
-fn mend_surrogates(json: &str) -> Cow<'_, str> {
+pub(super) fn mend_surrogates(json: &str) -> Cow<'_, str> {
     let mut mended = String::new();
     let mut copied = 0;
     let mut rest = 0;

@@ -279,13 +279,17 @@ impl<'de> EventReader<'de> {
                 self.facts(name, value);
                 return Ok(());
             }
-            _ => {
-                let value = entries.next_value_seed(values)?;
-                self.extra.push((name.into(), value));
-                return Ok(());
-            }
+            _ => return self.unknown(name, entries),
         };
         *field = entries.next_value_seed(FieldSeed(values))?;
+        Ok(())
+    }
+
+    /// Reads the value of an entry that no field is named after.
+    pub(super) fn unknown<A: MapAccess<'de>>(&mut self, name: &str, entries: &mut A) -> Result<(), A::Error> {
+        let values = ValueSeed { depth_left: self.depth_max.saturating_sub(1), too_deep: &self.too_deep };
+        let value = entries.next_value_seed(values)?;
+        self.extra.push((name.into(), value));
         Ok(())
     }
 
@@ -314,19 +318,26 @@ impl<'de> EventReader<'de> {
         }
     }
 
-    pub(super) fn finish(mut self) -> RawEvent<'de> {
-        if !self.extra.is_empty() {
+    /// The event, with the unknown fields among its properties.
+    pub(super) fn finish(self) -> RawEvent<'de> {
+        let (mut event, mut extra) = self.finish_apart();
+        if !extra.is_empty() {
             // keep_last leaves the value that comes last, so `properties` follow.
-            self.extra.append(&mut self.event.properties);
-            keep_last(&mut self.extra);
-            self.event.properties = self.extra;
+            extra.append(&mut event.properties);
+            keep_last(&mut extra);
+            event.properties = extra;
         }
+        event
+    }
+
+    /// The event, and the unknown fields.
+    pub(super) fn finish_apart(mut self) -> (RawEvent<'de>, Map) {
         if self.too_deep.get() {
             let message =
                 format!("nested deeper than {} levels; what lay deeper is not kept", self.depth_max);
             self.event.problem = Some(Problem::new(ProblemCode::TooDeep, "", message));
         }
-        self.event
+        (self.event, self.extra)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use deltalake::datafusion::prelude::{SessionContext, ident};
+use deltalake::datafusion::execution::SessionStateBuilder;
+use deltalake::datafusion::physical_plan::execute_stream;
 use deltalake::protocol::DeltaOperation;
 
 use super::{Compacted, Lake};
@@ -12,8 +13,15 @@ use crate::error::Error;
 use crate::scan::Snapshot;
 use crate::table::Table;
 
+/// Versions between two summaries of a table's log: opening reads what came
+/// after the newest one.
+const CHECKPOINT_VERSIONS: u64 = 50;
 /// Versions between two deletions of unused files of a table.
 const VACUUM_VERSIONS: u64 = 200;
+/// The most files that are read side by side.
+const MERGE_FILES_MAX: usize = 16;
+/// Rows in one step of a merge, of which each file holds a few.
+const MERGE_BATCH_ROWS: usize = 2_048;
 
 impl Lake {
     /// Merges small files into large ones sorted by time, table by table,
@@ -24,9 +32,9 @@ impl Lake {
     /// # Errors
     /// [`Error::Disk`] or [`Error::Table`] when a table cannot be written.
     pub async fn compact(&self) -> Result<Compacted, Error> {
-        let mut vacuumed = self.0.compacting.lock().await;
+        let mut upkeep = self.0.compacting.lock().await;
         let mut done = Compacted::default();
-        for (delta, vacuumed) in self.0.tables.iter().zip(vacuumed.iter_mut()) {
+        for (delta, upkeep) in self.0.tables.iter().zip(upkeep.iter_mut()) {
             while let Some(small) = self.small_files(delta.table) {
                 let written = self.merge(delta, &small).await?;
                 done.files_merged += small.len();
@@ -34,11 +42,14 @@ impl Lake {
             }
             let mut locked = delta.lock().await;
             let version = self.files(delta.table).version;
-            if version >= *vacuumed + VACUUM_VERSIONS {
+            if version >= upkeep.checkpointed + CHECKPOINT_VERSIONS {
                 locked.checkpoint().await?;
+                upkeep.checkpointed = version;
+            }
+            if version >= upkeep.vacuumed + VACUUM_VERSIONS {
                 done.files_deleted += locked.vacuum().await?;
                 self.show(delta.table, &locked)?;
-                *vacuumed = version;
+                upkeep.vacuumed = version;
             }
         }
         Ok(done)
@@ -64,25 +75,27 @@ impl Lake {
             room = room.saturating_sub(file.bytes);
             fits
         };
-        let picked: Vec<File> = small.iter().take_while(fits).map(|file| (*file).clone()).collect();
+        let picked: Vec<File> =
+            small.iter().take(MERGE_FILES_MAX).take_while(fits).map(|file| (*file).clone()).collect();
         (picked.len() >= 2).then_some(picked)
     }
 
-    /// Writes the rows of `small` to new files, sorted by time, and puts these
-    /// in their place.
+    /// Writes the rows of `small`, each of which is sorted by time, to new files
+    /// that are, and puts these in their place.
     async fn merge(&self, delta: &Delta, small: &[File]) -> Result<usize, Error> {
         let table = delta.table;
         let target = self.0.settings.target_file_bytes;
         let version = Files { version: 0, files: small.to_vec() };
         let snapshot = Snapshot::new(table, &delta.folder, Arc::new(version), Vec::new());
-        let context = SessionContext::new_with_state(self.0.engine.state());
+        let state = self.0.engine.state();
+        let config = state.config().clone().with_batch_size(MERGE_BATCH_ROWS);
+        let state = SessionStateBuilder::new_from_existing(state).with_config(config).build();
         let writer = delta.lock().await.writer()?;
         let read =
             move |source| Error::table(table, "read small files")(deltalake::DeltaTableError::from(source));
         let adds = self.0.engine.run(async move {
-            let sorted = context.read_table(Arc::new(snapshot)).map_err(read)?;
-            let sorted = sorted.sort(vec![ident(table.time_column()).sort(true, true)]).map_err(read)?;
-            let stream = sorted.execute_stream().await.map_err(read)?;
+            let rows = snapshot.merged(&state).map_err(read)?;
+            let stream = execute_stream(rows, state.task_ctx()).map_err(read)?;
             write_stream(table, writer, stream, target).await
         });
         let adds = adds.await??;

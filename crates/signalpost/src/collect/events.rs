@@ -41,7 +41,8 @@ pub async fn post_events(
     Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], taken.to_body()).into_response())
 }
 
-fn unreadable(error: &BodyError) -> Problem {
+/// The answer to a body that cannot be read.
+pub(super) fn unreadable(error: &BodyError) -> Problem {
     match error {
         BodyError::Json { line, column, .. } => {
             Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string())

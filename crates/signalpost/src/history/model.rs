@@ -30,45 +30,64 @@ pub fn save(app: &App, offsets: &[u64]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings the model to the records below `offsets`: from the snapshot, when
-/// there is a good one, and from the log behind it.
-pub fn restore(app: &App, offsets: &[u64]) {
-    let settings = app.model.lock().unwrap_or_else(PoisonError::into_inner).settings().clone();
-    let read = fs::read(file(app)).ok().and_then(|bytes| {
-        let (from, bytes): (Vec<u64>, Vec<u8>) = postcard::from_bytes(&bytes).ok()?;
-        Some((from, Model::from_bytes(settings, &bytes).ok()?))
-    });
-    let from = match read {
-        Some((from, model)) => {
-            *app.model.lock().unwrap_or_else(PoisonError::into_inner) = model;
-            from
-        }
-        None => Vec::new(),
-    };
-    for ((partition, end), start) in (0_u32..).zip(offsets).zip(from.into_iter().chain(std::iter::repeat(0)))
-    {
-        observe(app, partition, start, *end);
-    }
+/// Brings the model to where it stood, a slice at a time: what it learns does not
+/// depend on the order, so newer events may be observed meanwhile.
+#[derive(Debug)]
+pub struct Restoring {
+    /// Records not yet observed, by partition: the next, and the end.
+    left: Vec<(u64, u64)>,
 }
 
-/// Shows the model the events of a partition; those trimmed away are missed.
-fn observe(app: &App, partition: u32, start: u64, end: u64) {
-    let mut next = start;
-    while next < end {
-        let records = match app.log.read(partition, next, CHUNK) {
-            Ok(records) if !records.is_empty() => records,
-            _ => return,
-        };
+impl Restoring {
+    /// Takes up the snapshot, when there is a good one; the records from there
+    /// to `offsets` are left to be observed.
+    pub fn begin(app: &App, offsets: &[u64]) -> Self {
         let mut model = app.model.lock().unwrap_or_else(PoisonError::into_inner);
-        for (offset, record) in records {
-            next = offset + 1;
-            if offset >= end {
-                return;
+        let settings = model.settings().clone();
+        let read = fs::read(file(app)).ok().and_then(|bytes| {
+            let (from, bytes): (Vec<u64>, Vec<u8>) = postcard::from_bytes(&bytes).ok()?;
+            Some((from, Model::from_bytes(settings, &bytes).ok()?))
+        });
+        let from = match read {
+            Some((from, restored)) => {
+                *model = restored;
+                from
             }
-            if let Body::Event(event) = &record.body
-                && let Some(key) = event.profile_key()
-            {
-                model.observe(event, &key);
+            None => Vec::new(),
+        };
+        let starts = from.into_iter().chain(std::iter::repeat(0));
+        Self { left: starts.zip(offsets).map(|(start, end)| (start, *end)).collect() }
+    }
+
+    /// Whether everything has been observed.
+    pub fn is_done(&self) -> bool {
+        self.left.iter().all(|(next, end)| next >= end)
+    }
+
+    /// Shows the model the next records; those trimmed away are missed.
+    pub fn step(&mut self, app: &App) {
+        for (partition, (next, end)) in (0_u32..).zip(&mut self.left) {
+            if *next >= *end {
+                continue;
+            }
+            let records = match app.log.read(partition, *next, CHUNK) {
+                Ok(records) if !records.is_empty() => records,
+                _ => {
+                    *next = *end;
+                    continue;
+                }
+            };
+            let mut model = app.model.lock().unwrap_or_else(PoisonError::into_inner);
+            for (offset, record) in records {
+                *next = offset + 1;
+                if offset >= *end {
+                    break;
+                }
+                if let Body::Event(event) = &record.body
+                    && let Some(key) = event.profile_key()
+                {
+                    model.observe(event, &key);
+                }
             }
         }
     }

@@ -48,6 +48,11 @@ pub fn require_secret(
     Ok(key)
 }
 
+/// Whether the request's headers carry a key at all.
+pub fn has_secret(headers: &HeaderMap) -> bool {
+    secret(headers).is_some()
+}
+
 /// The secret in `Authorization` (Bearer, or Basic with the key as user) or `X-Api-Key`.
 fn secret(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     if let Some(value) = headers.get("x-api-key") {

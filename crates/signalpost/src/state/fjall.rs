@@ -8,11 +8,14 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use super::{Batch, Error, Row, Store, Table};
 
 /// Memory for the engine's block cache, in bytes.
-const CACHE_BYTES: u64 = 128 << 20;
+const CACHE_BYTES: u64 = 96 << 20;
 /// A keyspace's memtable is written out at this size, in bytes.
 const MEMTABLE_BYTES: u64 = 16 << 20;
+/// The memtables of the tables that each event writes to, in bytes: what is
+/// written out at once is merged with the rest less often.
+const BUSY_MEMTABLE_BYTES: u64 = 48 << 20;
 /// Journals are kept up to this size, in bytes; replaying them is most of a restart.
-const JOURNAL_BYTES: u64 = 256 << 20;
+const JOURNAL_BYTES: u64 = 192 << 20;
 
 /// A store in a folder.
 #[derive(Clone)]
@@ -42,6 +45,9 @@ impl FjallStore {
                 .cache_size(CACHE_BYTES)
                 .max_journaling_size(JOURNAL_BYTES)
                 .manual_journal_persist(true)
+                // With more, the first one asks for work over and over while
+                // another merges tables: a core lost to nothing.
+                .worker_threads(1)
                 .open()
         })
         .map_err(|error| match error {
@@ -50,8 +56,12 @@ impl FjallStore {
         })?;
         let mut tables = HashMap::new();
         for table in Table::ALL {
+            let memtable = match table {
+                Table::Profiles | Table::Timeline => BUSY_MEMTABLE_BYTES,
+                _ => MEMTABLE_BYTES,
+            };
             let keyspace = database
-                .keyspace(table.name(), || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
+                .keyspace(table.name(), || KeyspaceCreateOptions::default().max_memtable_size(memtable))
                 .map_err(unavailable)?;
             tables.insert(table, keyspace);
         }

@@ -130,10 +130,10 @@ impl<S: Store, L: Log> Worker<S, L> {
     pub(super) fn set_timer(&mut self, profile: &mut Profile, due: Timestamp) {
         let key = profile.key.to_bytes();
         if profile.timer != Timestamp::MAX {
-            self.timers.remove(&(profile.timer, key.clone()));
+            self.timers.remove(profile.timer, key.clone());
         }
         if due != Timestamp::MAX {
-            self.timers.insert((due, key.clone()));
+            self.timers.insert(due, key.clone());
         }
         self.profiles.note_timer(key, profile.timer, due);
         profile.timer = due;
@@ -185,18 +185,6 @@ pub fn timeline_key(key: &ProfileKey, moment: Moment) -> Vec<u8> {
 fn read_moment(bytes: &[u8]) -> Option<Moment> {
     let (time, sequence) = bytes.split_at_checked(8)?;
     Some(Moment { timestamp: read_sortable(time)?, sequence: u64::from_be_bytes(sequence.try_into().ok()?) })
-}
-
-/// Where a timer stands: by time, then by profile.
-pub(super) fn timer_key(due: Timestamp, key: &[u8]) -> Vec<u8> {
-    let mut bytes = sortable(due).to_vec();
-    bytes.extend(key);
-    bytes
-}
-
-pub(super) fn read_timer_key(bytes: &[u8]) -> Option<(Timestamp, Vec<u8>)> {
-    let (time, key) = bytes.split_at_checked(8)?;
-    Some((read_sortable(time)?, key.to_vec()))
 }
 
 /// An instant as bytes that sort as instants do.

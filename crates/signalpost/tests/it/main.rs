@@ -35,3 +35,5 @@ mod segments;
 mod sql;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tracking;
