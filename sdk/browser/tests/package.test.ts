@@ -23,10 +23,6 @@ test("the script is at most 3 KB with gzip, the snippet at most 400 bytes", () =
   assert.ok(read("snippet.html").trimEnd().length <= 400);
 });
 
-test("what the repository keeps of the build is what the sources make", () => {
-  execFileSync(process.execPath, ["scripts/build.js", "--check"], { cwd: home });
-});
-
 test("the manifest names the script by its content", () => {
   const manifest = JSON.parse(read("manifest.json")) as Manifest;
   const code = read("signalpost.js");
