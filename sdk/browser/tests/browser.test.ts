@@ -642,6 +642,46 @@ visit(
 );
 
 visit(
+  "what lies damaged or too old in the browser's storage is let go, and stops nothing",
+  { "/": SNIPPET, "/bare": "no SDK here" },
+  async ({ page, open, events, site }) => {
+    await open("/bare");
+    await page.evaluate((key) => {
+      const event = (timestamp: string) => JSON.stringify({ event_id: timestamp, event_type: "left_behind", anonymous_id: "left-behind", timestamp, properties: {}, context: {} });
+      const at = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+      localStorage.setItem(`sp_${key}.session`, "{");
+      localStorage.setItem(`sp_${key}.event.damaged`, "{");
+      localStorage.setItem(`sp_${key}.event.old`, event(at(8)));
+      localStorage.setItem(`sp_${key}.event.recent`, event(at(2)));
+      localStorage.setItem("sp_another-key.event.theirs", "theirs");
+    }, WRITE_KEY);
+    await open("/");
+    await events(has("page_view"));
+    const recent = await server.events("left-behind", (all) => all.length > 0);
+    assert.equal(recent.length, 1);
+    await page.waitForFunction(() => Object.keys(localStorage).filter((key) => key.includes("event.")).length === 1);
+    assert.equal(await page.evaluate(() => localStorage.getItem("sp_another-key.event.theirs")), "theirs");
+    assert.ok(site.seen.every((request) => request.status === 202));
+  },
+);
+
+visit(
+  "of more than 500 waiting events the oldest give way; the rest go in batches, one after the other",
+  { "/": snippet('data-auto=""') },
+  async ({ page, open, events, site }) => {
+    await open("/");
+    site.fate = "unsent";
+    for (let number = 0; number < 520; number++) await call(page, "track", "many", { number });
+    assert.equal((await stored(page)).filter((name) => name.includes("event.")).length, 500);
+    site.fate = "pass";
+    await page.evaluate(() => dispatchEvent(new Event("online")));
+    const got = await events((all) => all.length >= 500);
+    assert.deepEqual(got.map((event) => Number(event.properties.number)).sort((a, b) => a - b), Array.from({ length: 500 }, (_, index) => index + 20));
+    assert.ok(site.seen.every((request) => request.body.length < 21_000));
+  },
+);
+
+visit(
   "two tabs of one site lose nothing to each other",
   { "/": SNIPPET },
   async ({ context, page, open, events, site }) => {
