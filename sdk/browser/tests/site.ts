@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WRITE_KEY } from "./server.js";
 
 const dist = new URL("../../../browser/dist/", import.meta.url);
@@ -47,8 +48,9 @@ export interface Site {
   fate: Fate;
   /** Whether answers set the identity cookie a request asks for. */
   setsCookie: boolean;
-  /** Origins that may ask from elsewhere. */
+  /** Origins that may ask from elsewhere, and how long a page waits to be told so. */
   allowed: string[];
+  preflightMs: number;
   stop: () => Promise<void>;
 }
 
@@ -64,6 +66,7 @@ async function pass(api: string, seen: Seen, site: Site, response: ServerRespons
       headers["Access-Control-Allow-Methods"] = "POST";
       headers["Access-Control-Allow-Headers"] = "content-type, x-api-key, x-signalpost-cookie";
       headers["Access-Control-Max-Age"] = "7200";
+      await sleep(site.preflightMs);
       response.writeHead(204, headers).end();
       return;
     }
@@ -138,6 +141,7 @@ export async function startSite(api: string, pages: Site["pages"]): Promise<Site
     fate: "pass",
     setsCookie: false,
     allowed: [],
+    preflightMs: 0,
     stop: () =>
       new Promise((closed) => {
         server.close(() => closed());
