@@ -7,7 +7,7 @@ ifdef DATA
 DEMO_ARGUMENTS += --data-set $(DATA)
 endif
 
-.PHONY: demo build test test-rust test-web lint bench differential setup setup-test clean
+.PHONY: demo build test test-rust test-web test-sdk lint bench differential setup setup-test clean
 
 ## Build, then play a shop through the whole path and leave the page up.
 demo: build
@@ -17,13 +17,17 @@ build: setup
 	$(CARGO) build --release --locked --package signalpost
 
 ## Everything that must hold before a change lands.
-test: setup-test lint test-rust test-web
+test: setup-test lint test-rust test-web test-sdk
 
 test-rust:
 	$(CARGO) test --release --locked --workspace
 
 test-web:
 	cd web && npm ci --no-audit --no-fund && npm run check && npm test
+
+## After test-rust, which builds the server that the browser tests run against.
+test-sdk:
+	cd sdk && npm ci --no-audit --no-fund && npm run check && npm run build && npm test
 
 lint:
 	$(CARGO) fmt --all --check
@@ -43,4 +47,4 @@ setup-test: setup
 	@./scripts/setup test
 
 clean:
-	rm -rf target demo-data web/node_modules
+	rm -rf target demo-data web/node_modules sdk/node_modules sdk/.build
