@@ -7,6 +7,7 @@ pub mod explained;
 pub mod first_bytes;
 pub mod listen;
 pub mod operation;
+pub mod sdk;
 pub mod web;
 
 use std::sync::Arc;
@@ -106,6 +107,7 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .route("/api/openapi.json", get(openapi))
         .merge(web::routes())
+        .merge(sdk::routes())
         .fallback(operation::not_found)
         .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
         .layer(axum::middleware::map_response(explained::explained))

@@ -28,6 +28,13 @@ pub(super) const CART: &[&str] =
     &["add_to_cart", "product_added", "remove_from_cart", "product_removed", "purchase", "order_completed"];
 /// The event type that refuses e-mail.
 pub(super) const UNSUBSCRIBE: &str = "unsubscribe";
+/// The event type that says yes or no to purposes: its properties.
+pub(super) const CONSENT: &str = "consent";
+/// The purpose that a browser's Global Privacy Control refuses, as the CCPA has it.
+pub const SALE_AND_SHARING: &str = "sale_and_sharing";
+/// The most purposes one event may decide, and the longest name of one in bytes.
+const PURPOSES_MAX: usize = 32;
+const PURPOSE_BYTES_MAX: usize = 64;
 /// Micro-units in one unit of money.
 const MICROS: f64 = 1_000_000.0;
 
@@ -58,7 +65,11 @@ impl Profile {
             kind if CART_REMOVES.contains(&kind) => self.fold_cart_removed(event, moment),
             kind if PURCHASES.contains(&kind) => self.fold_purchase(event, moment),
             UNSUBSCRIBE => self.set_consent("email", false, moment),
+            CONSENT => self.fold_consent(event, moment),
             _ => {}
+        }
+        if get(&event.context, "gpc") == Some(&Value::Bool(true)) {
+            self.set_consent(SALE_AND_SHARING, false, moment);
         }
     }
 
@@ -155,6 +166,16 @@ impl Profile {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn fold_consent(&mut self, event: &Event, moment: Moment) {
+        let decisions = event.properties.iter().filter_map(|(purpose, value)| match value {
+            Value::Bool(granted) if purpose.len() <= PURPOSE_BYTES_MAX => Some((purpose, *granted)),
+            _ => None,
+        });
+        for (purpose, granted) in decisions.take(PURPOSES_MAX) {
+            self.set_consent(purpose, granted, moment);
         }
     }
 

@@ -67,6 +67,29 @@ fn daily_counts_leave_at_midnight() {
     assert_eq!(profile.attribute("purchase_count_7d", horizon).0, Value::Int(0));
 }
 
+#[test]
+fn consent_comes_by_event_and_the_browser_may_refuse_for_the_person() {
+    let mut profile = Profile::new(ProfileKey::Customer("c1".into()));
+    let decisions = vec![
+        ("analytics".into(), Value::Bool(true)),
+        ("email".into(), Value::Bool(false)),
+        ("note".into(), "yes".into()),
+    ];
+    let (late, moment) = event(1, "consent", 20, None, decisions);
+    profile.fold(&late, moment);
+    // An older decision that comes afterwards changes nothing.
+    let (early, moment) = event(2, "consent", 10, None, vec![("analytics".into(), Value::Bool(false))]);
+    profile.fold(&early, moment);
+    assert_eq!(profile.consent("analytics"), Some(true));
+    assert_eq!(profile.consent("email"), Some(false));
+    assert_eq!(profile.consent("note"), None);
+
+    let (mut view, moment) = event(3, "page_view", 30, None, Map::new());
+    view.context.push(("gpc".into(), Value::Bool(true)));
+    profile.fold(&view, moment);
+    assert_eq!(profile.consent("sale_and_sharing"), Some(false));
+}
+
 proptest! {
     #[test]
     fn order_of_arrival_does_not_matter(

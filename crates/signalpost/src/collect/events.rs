@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use signalpost_core::clean::{BodyError, Limits, parse_batch};
 
 use crate::app::App;
 use crate::problem::Problem;
-use crate::serve::auth;
+use crate::serve::{auth, sdk};
 
 /// Takes events in.
 ///
@@ -38,7 +38,19 @@ pub async fn post_events(
     let source = app.source(&key.source);
     let sorted = super::sort(elements, app.clock.now(), user_agent, &source);
     let taken = super::submit(&app, sorted, bytes.len()).await?;
-    Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], taken.to_body()).into_response())
+    let mut answer =
+        (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], taken.to_body()).into_response();
+    if let Some(cookie) = identity_cookie(&headers) {
+        answer.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(answer)
+}
+
+/// The cookie that a page's SDK asks for, see [`sdk::identity_cookie`].
+fn identity_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+    let asked = headers.get("x-signalpost-cookie")?.to_str().ok()?;
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    sdk::identity_cookie(asked, host)
 }
 
 /// The answer to a body that cannot be read.

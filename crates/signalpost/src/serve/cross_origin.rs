@@ -20,7 +20,9 @@ pub async fn open(request: Request, next: Next) -> Response {
         return allowed(request.headers());
     }
     let mut answer = next.run(request).await;
-    answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let headers = answer.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
     answer
 }
 

@@ -150,3 +150,28 @@ fn a_page_of_another_origin_may_send_events() {
     let answer = server.events("[]");
     assert_eq!(answer.header("access-control-allow-origin"), "*");
 }
+
+#[test]
+fn the_browser_sdk_is_served_and_its_cookie_is_set() {
+    let server = Server::start();
+    let plain =
+        |path: &str, headers: &[(&str, &str)]| exchange(server.address, "GET", path, headers, b"").unwrap();
+    let script = plain("/js/signalpost.js", &[]);
+    assert_eq!(script.status, 200);
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+    let again = plain("/js/signalpost.js", &[("If-None-Match", script.header("etag"))]);
+    assert_eq!(again.status, 304);
+    let lasting = plain(&format!("/js/{}", script.header("etag").trim_matches('"')), &[]);
+    assert_eq!(lasting.text(), script.text());
+    assert!(lasting.header("cache-control").contains("immutable"));
+    assert_eq!(plain("/js/signalpost.js.map", &[]).status, 200);
+
+    let cookie = "sp_id=123-456; Path=/; SameSite=Lax; Max-Age=34560000";
+    let event = json!({"event_type": "page_view", "anonymous_id": "123-456"}).to_string();
+    let post = |cookie: &str| {
+        server.ask(WRITE, "POST", "/api/events", &[("X-Signalpost-Cookie", cookie)], event.as_bytes())
+    };
+    assert_eq!(post(cookie).header("set-cookie"), cookie);
+    let answer = post("session=stolen; Path=/");
+    assert_eq!((answer.status, answer.header("set-cookie")), (202, ""));
+}
