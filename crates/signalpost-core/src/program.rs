@@ -146,7 +146,7 @@ impl Program {
                 let mut schema = Schema::default();
                 traits.iter().for_each(|name| schema.add_trait(name));
                 properties.iter().for_each(|name| schema.add_property(name));
-                let Statement::Segment(definition) = segment::parse(text, &schema)? else {
+                let Statement::Segment(definition) = segment::parse_stored(text, &schema)? else {
                     return Err(Error::Kind { expected: "a segment", found: "a sequence rule" });
                 };
                 self.set_segment(name, *version, definition, change.at);
@@ -157,7 +157,7 @@ impl Program {
                 self.segments.retain(|held| held.name != *name);
             }
             Defined::Sequence { text } => {
-                let Statement::Sequence(rule) = segment::parse(text, &Schema::default())? else {
+                let Statement::Sequence(rule) = segment::parse_stored(text, &Schema::default())? else {
                     return Err(Error::Kind { expected: "a sequence rule", found: "a segment" });
                 };
                 self.set_sequence(rule);

@@ -10,40 +10,53 @@
 //! [`Compiled`] decides.
 
 mod bounds;
+mod calendar;
+mod call;
+mod clauses;
 mod columns;
 mod compile;
 mod duration;
 mod evaluate;
 mod explain;
+mod function;
 mod grammar;
 mod group;
 mod lex;
 mod names;
 mod node;
 mod operand;
+mod phrase;
+mod phrase_print;
+mod phrase_steps;
+mod phrase_text;
 mod print;
 mod query;
 mod refusal;
 mod resolve;
+mod routine;
 mod schema;
 mod select;
 mod set;
 mod sql;
+mod sql_calls;
 mod statement;
 mod subject;
 mod syntax;
 mod tree;
 mod value_of;
 
+pub use calendar::Zone;
 pub use columns::{ColumnIndex, Columns};
 pub use compile::{Compiled, Need};
 pub use evaluate::Outcome;
 pub use explain::{EVIDENCE_MAX, Evidence, Explanation};
 pub use refusal::{Note, Refusal};
+pub use routine::{Part, Routine, Unit};
 pub use schema::Schema;
+pub(crate) use statement::parse_stored;
 pub use statement::{parse, parse_with_notes};
 pub use subject::{Row, Subject, Summary};
-pub use tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate};
+pub use tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate, Step};
 
 use crate::id::SegmentName;
 use crate::time::Span;

@@ -28,7 +28,7 @@ impl Resolver<'_> {
                 _ => false,
             },
             Kind::Call(call) => call.arguments.iter().any(|part| self.names_event(part)),
-            Kind::Not(_) | Kind::Exists(_) | Kind::Query(_) | Kind::InQuery { .. } => false,
+            Kind::Not(_) | Kind::Exists(_) | Kind::Query(_) | Kind::InQuery { .. } | Kind::Phrase(_) => false,
             Kind::And(parts) | Kind::Or(parts) => parts.iter().any(|part| self.names_event(part)),
             Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => {
                 self.names_event(left) || self.names_event(right)
@@ -36,11 +36,16 @@ impl Resolver<'_> {
             Kind::Between { value, low, high, .. } => {
                 [value, low, high].iter().any(|part| self.names_event(part))
             }
-            Kind::InList { value, .. } | Kind::Like { value, .. } | Kind::Is { value, .. } => {
-                self.names_event(value)
-            }
-            Kind::Cast(inner, _) | Kind::Negative(inner) => self.names_event(inner),
-            Kind::Literal(_) | Kind::Duration(_) | Kind::Star | Kind::Case { .. } => false,
+            Kind::InList { value, .. }
+            | Kind::Like { value, .. }
+            | Kind::Match { value, .. }
+            | Kind::Is { value, .. } => self.names_event(value),
+            Kind::Cast(inner, _)
+            | Kind::Negative(inner)
+            | Kind::AtZone(inner, _)
+            | Kind::Part(_, inner)
+            | Kind::Path(inner, _) => self.names_event(inner),
+            Kind::Literal(_) | Kind::Duration(_) | Kind::Months(_) | Kind::Star | Kind::Case { .. } => false,
         }
     }
 

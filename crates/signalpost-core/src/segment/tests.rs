@@ -1,8 +1,11 @@
 //! Segments by what they say: texts and timelines in, members and horizons out.
 
 mod brute;
+mod calendar;
 mod data;
 mod evaluation;
+mod functions;
 mod laws;
+mod phrases;
 mod texts;
 mod timeline;
