@@ -10,6 +10,7 @@
 //! [`Compiled`] decides.
 
 mod bounds;
+mod builder;
 mod calendar;
 mod call;
 mod clauses;
@@ -45,6 +46,7 @@ mod syntax;
 mod tree;
 mod value_of;
 
+pub use builder::{BUILDER_SCHEMA, parse_builder};
 pub use calendar::Zone;
 pub use columns::{ColumnIndex, Columns};
 pub use compile::{Compiled, Need};
@@ -53,6 +55,7 @@ pub use explain::{EVIDENCE_MAX, Evidence, Explanation};
 pub use refusal::{Note, Refusal};
 pub use routine::{Part, Routine, Unit};
 pub use schema::Schema;
+pub(crate) use schema::nearest;
 pub(crate) use statement::parse_stored;
 pub use statement::{parse, parse_with_notes};
 pub use subject::{Row, Subject, Summary};
@@ -79,6 +82,23 @@ pub struct Definition {
     pub form: Form,
     /// The condition on a profile; members are those for whom it is true.
     pub predicate: Predicate,
+}
+
+impl Definition {
+    /// The segments whose members it asks for, each once.
+    pub fn segments(&self) -> Vec<Box<str>> {
+        fn collect(part: &Expression, into: &mut Vec<Box<str>>) {
+            if let Expression::InSegment(name) = part
+                && !into.contains(name)
+            {
+                into.push(name.clone());
+            }
+            part.each_part(&mut |inner, _| collect(inner, into));
+        }
+        let mut names = Vec::new();
+        collect(&self.predicate, &mut names);
+        names
+    }
 }
 
 /// The two ways to write a segment.

@@ -45,7 +45,12 @@ impl Resolver<'_> {
             | Kind::AtZone(inner, _)
             | Kind::Part(_, inner)
             | Kind::Path(inner, _) => self.names_event(inner),
-            Kind::Literal(_) | Kind::Duration(_) | Kind::Months(_) | Kind::Star | Kind::Case { .. } => false,
+            Kind::Literal(_)
+            | Kind::Duration(_)
+            | Kind::Months(_)
+            | Kind::Column { .. }
+            | Kind::Star
+            | Kind::Case { .. } => false,
         }
     }
 
@@ -133,6 +138,18 @@ impl Resolver<'_> {
             Some(near) => trouble.hint(format!("did you mean {near}.{name}?")),
             None => trouble.hint("event.… is a column of the event, user.… a trait of the profile"),
         })
+    }
+}
+
+impl Resolver<'_> {
+    /// A column of an event so many sets outward.
+    pub(super) fn column_at(&self, name: &str, depth: u8, place: Place) -> Outcome<Expression> {
+        let sets = self.scopes.iter().filter(|scope| !matches!(scope, Scope::Profile(_))).count();
+        if usize::from(depth) < sets && self.grouped.is_none() {
+            return Ok(column(name, depth));
+        }
+        Err(Trouble::at(place, format!("there is no event here that could have '{name}'"))
+            .hint("conditions on events stand in \"where\" of \"done\" or \"value\""))
     }
 }
 

@@ -88,6 +88,7 @@ impl Resolver<'_> {
             Kind::Negative(inner) => return self.negative(inner),
             Kind::Literal(value) => Expression::Literal(value.clone()),
             Kind::Name { parts, quoted } => self.name(parts, *quoted, place)?,
+            Kind::Column { name, depth } => self.column_at(name, *depth, place)?,
             Kind::Star => return Err(Trouble::at(place, "* can only stand in count(*)")),
             Kind::Call(call) => self.call(call, place)?,
             Kind::Not(inner) => Expression::Not(Box::new(self.truth(inner)?)),

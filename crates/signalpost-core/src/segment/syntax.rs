@@ -27,6 +27,11 @@ pub(super) enum Kind {
         parts: Vec<String>,
         quoted: bool,
     },
+    /// A column of an event, by the builder.
+    Column {
+        name: String,
+        depth: u8,
+    },
     Star,
     Call(Call),
     Not(Box<Syntax>),

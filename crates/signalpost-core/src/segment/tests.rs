@@ -1,6 +1,7 @@
 //! Segments by what they say: texts and timelines in, members and horizons out.
 
 mod brute;
+mod builder;
 mod calendar;
 mod data;
 mod evaluation;

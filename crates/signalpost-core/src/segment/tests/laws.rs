@@ -6,7 +6,9 @@ use proptest::sample::select;
 
 use super::brute::brute;
 use super::timeline::{AsOf, Timeline, at, definition, start};
-use crate::segment::{Columns, Compiled, Definition, Form, Outcome, Schema, Statement, Subject, parse};
+use crate::segment::{
+    Columns, Compiled, Definition, Form, Outcome, Schema, Statement, Subject, parse, parse_builder,
+};
 use crate::time::{Span, Timestamp};
 use crate::value::Value;
 
@@ -333,6 +335,16 @@ proptest! {
         prop_assert_eq!(&definition(&other.to_string()), &other, "{}\n{}", &text, other);
         let other = Definition { form: Form::Rule, name: Some("x".into()), ..first };
         prop_assert_eq!(&definition(&other.to_string()), &other, "{}\n{}", &text, other);
+    }
+
+    #[test]
+    fn the_builder_says_the_same(text in text()) {
+        let first = Statement::Segment(definition(&text));
+        let json = first.to_builder();
+        let again = parse_builder(&json, &Schema::default());
+        prop_assert_eq!(again.map(|(statement, _)| statement), Ok(first), "{}\n{:#}", &text, &json);
+        let problem = super::builder::problem_with(&json);
+        prop_assert!(problem.is_none(), "{}\n{:#}\n{:?}", text, json, problem);
     }
 
     #[test]
