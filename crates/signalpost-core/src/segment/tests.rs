@@ -4,6 +4,7 @@ mod brute;
 mod builder;
 mod calendar;
 mod data;
+mod document;
 mod evaluation;
 mod functions;
 mod laws;
