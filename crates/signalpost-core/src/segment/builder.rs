@@ -39,6 +39,9 @@ pub fn parse_builder(json: &Json, schema: &Schema) -> Result<(Statement, Vec<Not
             source_line: String::new(),
         }
     })?;
+    if let Statement::Segment(definition) = &statement {
+        notes.extend(super::statement::kept_for_ever(definition));
+    }
     for note in &mut notes {
         (note.line, note.column) = (1, 1);
     }

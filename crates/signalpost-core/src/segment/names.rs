@@ -1,10 +1,11 @@
 //! What a name stands for: a trait of the profile or a column of an event.
 
-use super::refusal::{Place, Trouble};
+use super::refusal::{Note, Place, Trouble};
 use super::resolve::{Outcome, Resolver, Scope};
 use super::schema::{EVENT_FIELDS, is_computed, is_event_name, nearest};
 use super::syntax::{Kind, Syntax};
 use super::tree::Expression;
+use crate::profile::BUILT_IN;
 
 /// Names by which a profile's attributes may be qualified anywhere.
 const PROFILE_NAMES: [&str; 9] =
@@ -142,6 +143,28 @@ impl Resolver<'_> {
 }
 
 impl Resolver<'_> {
+    /// A name that nobody has been seen with is taken, but remarked on when it
+    /// looks like a slip of the pen.
+    pub(super) fn note_name(&mut self, found: &Expression, place: Place) {
+        let (name, known) = match found {
+            Expression::Attribute(name) => (
+                name,
+                self.schema.has_trait(name)
+                    || is_computed(name)
+                    || BUILT_IN.iter().any(|(held, _)| **held == **name),
+            ),
+            Expression::Column { name, .. } => {
+                let field = is_event_name(name) || EVENT_FIELDS.contains(&&**name);
+                (name, self.schema.has_property(name) || field)
+            }
+            _ => return,
+        };
+        if !known && let Some(near) = self.schema.nearest(name) {
+            let message = format!("nobody has been seen with '{name}'; did you mean '{near}'?");
+            self.notes.push(Note { line: place.line, column: place.column, message });
+        }
+    }
+
     /// A column of an event so many sets outward.
     pub(super) fn column_at(&self, name: &str, depth: u8, place: Place) -> Outcome<Expression> {
         let sets = self.scopes.iter().filter(|scope| !matches!(scope, Scope::Profile(_))).count();

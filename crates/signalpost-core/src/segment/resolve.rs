@@ -87,7 +87,11 @@ impl Resolver<'_> {
             Kind::Arithmetic(operator, left, right) => return self.arithmetic(*operator, left, right, place),
             Kind::Negative(inner) => return self.negative(inner),
             Kind::Literal(value) => Expression::Literal(value.clone()),
-            Kind::Name { parts, quoted } => self.name(parts, *quoted, place)?,
+            Kind::Name { parts, quoted } => {
+                let found = self.name(parts, *quoted, place)?;
+                self.note_name(&found, place);
+                found
+            }
             Kind::Column { name, depth } => self.column_at(name, *depth, place)?,
             Kind::Star => return Err(Trouble::at(place, "* can only stand in count(*)")),
             Kind::Call(call) => self.call(call, place)?,

@@ -3,6 +3,7 @@
 
 use sqlparser::tokenizer::{Token, Word};
 
+use super::columns::Columns;
 use super::grammar::Grammar;
 use super::group::grouped;
 use super::lex::lex;
@@ -37,8 +38,27 @@ pub fn parse_with_notes(text: &str, schema: &Schema) -> Result<(Statement, Vec<N
     let mut notes = Vec::new();
     let reading = Reading { schema, strict: true };
     let statement = read(text, reading, &mut notes).map_err(|trouble| trouble.in_text(text))?;
+    if let Statement::Segment(definition) = &statement {
+        notes.extend(kept_for_ever(definition));
+    }
     notes.sort_by_key(|note| (note.line, note.column));
     Ok((statement, notes))
+}
+
+/// Remarks on event types of which every event of a person must be kept,
+/// since the text sets no limit to how far back it looks.
+pub(super) fn kept_for_ever(definition: &Definition) -> impl Iterator<Item = Note> {
+    let compiled = definition.compile(&mut Columns::default());
+    let without_end =
+        compiled.needs().to_vec().into_iter().filter(|need| need.lookback.is_none() && need.latest.is_none());
+    without_end.map(|need| {
+        let which = need.event_type.map_or_else(|| "every type".to_owned(), |kind| format!("type '{kind}'"));
+        let message = format!(
+            "all events of {which} are kept for ever for this, however many a person has; a window such as IN THE \
+             LAST 365 DAYS sets them a limit"
+        );
+        Note { line: 1, column: 1, message }
+    })
 }
 
 /// Reads a text that was taken before: what is refused only since then, since

@@ -507,3 +507,56 @@ fn segments_may_not_ask_in_a_circle() {
     stored.apply(&Change { at: at(0), what }).unwrap();
     assert!(stored.readers.are_circular());
 }
+
+#[test]
+fn windows_end_at_their_exact_instant_also_when_clocks_turn() {
+    // Noon in Berlin on the day before clocks went forward, 28 March 2026.
+    let noon = Timestamp::parse("2026-03-28T11:00:00Z").unwrap();
+    let texts = [
+        "IF done app_open in the last 10 minutes THEN assign to 'ten minutes'",
+        "IF event_type = 'app_open' AND event_time >= now() - 24 hours THEN assign to 'a day'",
+        "IF done app_open at least 1 time in the last 30 days THEN assign to 'thirty days'",
+        "IF done app_open yesterday in zone 'Europe/Berlin' THEN assign to 'yesterday'",
+        "IF done app_open today in zone 'Europe/Berlin' THEN assign to 'today'",
+    ];
+    let mut program = Program::default();
+    for text in texts {
+        let name = text.rsplit('\'').nth(1).unwrap().into();
+        let text = text.to_owned();
+        let what = Defined::Segment { name, version: 1, text, traits: vec![], properties: vec![] };
+        program.apply(&Change { at: noon - Span::DAY, what }).unwrap();
+    }
+    let mut profile = Profile::new(ProfileKey::Customer("c1".into()));
+    profile.program_version = program.version;
+    let opened = Event { timestamp: noon, received_at: noon, ..event("e1", "app_open", 0) };
+    let mut actions = Vec::new();
+    apply(&mut profile, &program, &opened, 1, noon, &mut actions);
+    advance(&mut profile, &program, noon + Span::DAY.times(60), &mut actions);
+    let told: Vec<String> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Membership(change) => {
+                let word = if change.entered { "+" } else { "-" };
+                Some(format!("{word}{} {}", change.segment, change.at))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "+ten minutes 2026-03-28T11:00:00Z",
+            "+a day 2026-03-28T11:00:00Z",
+            "+thirty days 2026-03-28T11:00:00Z",
+            "+today 2026-03-28T11:00:00Z",
+            "-ten minutes 2026-03-28T11:10:00.000001Z",
+            "+yesterday 2026-03-28T23:00:00Z",
+            "-today 2026-03-28T23:00:00Z",
+            "-a day 2026-03-29T11:00:00.000001Z",
+            // The 29th had 23 hours.
+            "-yesterday 2026-03-29T22:00:00Z",
+            "-thirty days 2026-04-27T11:00:00.000001Z",
+        ]
+    );
+    assert_eq!(profile.next_due(), Timestamp::MAX, "nothing is left to wake for");
+}

@@ -21,6 +21,21 @@ const PIECES_MAX: usize = 20_000;
 
 pub(super) type Read<T> = Result<T, Trouble>;
 
+/// An expression by its kind; each kind is read by a function of its own, so
+/// that little stands on the stack of each level.
+struct Piece<'j> {
+    kind: &'j str,
+    object: &'j Map<String, Json>,
+    json: &'j Json,
+    path: &'j str,
+}
+
+impl Piece<'_> {
+    fn flag(&self, name: &str) -> bool {
+        self.object.get(name).and_then(Json::as_bool).unwrap_or(false)
+    }
+}
+
 /// Reads JSON, and remembers where each piece stands.
 #[derive(Default)]
 pub(super) struct Reader {
@@ -163,20 +178,17 @@ impl Reader {
             .collect()
     }
 
-    fn kind(&mut self, json: &Json, path: &str) -> Read<Kind> {
-        let object = match json {
-            Json::Object(object) => object,
-            Json::Array(_) => return Err(self.refused(path, "a value or an object was expected here")),
-            scalar => return Ok(Kind::Literal(Value::from(scalar.clone()))),
-        };
-        let Some(kind) = KINDS.into_iter().find(|kind| object.contains_key(*kind)) else {
-            let given = object.keys().next().map_or("", String::as_str);
-            let trouble = self.refused(path, format!("'{given}' is no kind of condition or value"));
-            return Err(match nearest(given, KINDS.into_iter()) {
-                Some(near) => trouble.hint(format!("did you mean '{near}'?")),
-                None => trouble.hint(format!("there are {}", KINDS.join(", "))),
-            });
-        };
+    fn unknown_kind(&mut self, object: &Map<String, Json>, path: &str) -> Trouble {
+        let given = object.keys().next().map_or("", String::as_str);
+        let trouble = self.refused(path, format!("'{given}' is no kind of condition or value"));
+        match nearest(given, KINDS.into_iter()) {
+            Some(near) => trouble.hint(format!("did you mean '{near}'?")),
+            None => trouble.hint(format!("there are {}", KINDS.join(", "))),
+        }
+    }
+
+    /// Refuses fields that a kind does not have.
+    fn fields(&mut self, object: &Map<String, Json>, path: &str, kind: &str) -> Read<()> {
         let mut known = vec![kind];
         known.extend(match kind {
             "between" | "in" | "is" => &["negated"][..],
@@ -187,158 +199,239 @@ impl Reader {
             "path" => &["steps"],
             _ => &[],
         });
-        self.only(object, path, &known)?;
+        self.only(object, path, &known)
+    }
+
+    fn kind(&mut self, json: &Json, path: &str) -> Read<Kind> {
+        let object = match json {
+            Json::Object(object) => object,
+            Json::Array(_) => return Err(self.refused(path, "a value or an object was expected here")),
+            scalar => return Ok(Kind::Literal(Value::from(scalar.clone()))),
+        };
+        let Some(kind) = KINDS.into_iter().find(|kind| object.contains_key(*kind)) else {
+            return Err(self.unknown_kind(object, path));
+        };
+        self.fields(object, path, kind)?;
         let inner = format!("{path}.{kind}");
         let Some(json) = object.get(kind) else { return Err(self.refused(path, "nothing is said")) };
+        let piece = Piece { kind, object, json, path: &inner };
         match kind {
-            "time" => Ok(Kind::Literal(duration::instant(&self.text(json, &inner)?, self.place(&inner))?)),
+            "time" => self.read_time(&piece),
             "now" => Ok(call("now", Vec::new())),
             "today" => Ok(call("current_date", Vec::new())),
-            "trait" => {
-                Ok(Kind::Name { parts: vec!["user".to_owned(), self.text(json, &inner)?], quoted: true })
-            }
-            "event" => {
-                let outer = object.get("outer").map_or(Some(0), Json::as_u64);
-                let Some(depth) = outer.and_then(|outer| u8::try_from(outer).ok()) else {
-                    return Err(self.refused(path, "outer counts the event sets around, from 0"));
-                };
-                Ok(Kind::Column { name: self.text(json, &inner)?, depth })
-            }
-            "in_segment" => {
-                let name = Kind::Literal(Value::from(self.text(json, &inner)?.as_str()));
-                Ok(call("in_segment", vec![Syntax { kind: name, place: self.place(&inner) }]))
-            }
-            "not" => Ok(Kind::Not(boxed(self.expression(json, &inner)?))),
-            "all" | "any" => {
-                let parts = self.list(json, &inner)?;
-                Ok(if kind == "all" { Kind::And(parts) } else { Kind::Or(parts) })
-            }
+            "trait" => self.read_trait(&piece),
+            "event" => self.read_event(&piece),
+            "in_segment" => self.read_in_segment(&piece),
+            "not" => self.read_not(&piece),
+            "all" | "any" => self.read_all(&piece),
             "done" => self.done(json, &inner),
             "value" => self.value(json, &inner),
-            _ => self.test(kind, object, json, &inner),
+            "compare" => self.read_compare(&piece),
+            "between" => self.read_between(&piece),
+            "in" => self.read_in(&piece),
+            "like" | "matches" => self.read_like(&piece),
+            "is" => self.read_is(&piece),
+            "plus" | "minus" => self.read_plus(&piece),
+            "math" => self.read_math(&piece),
+            "call" => self.read_call(&piece),
+            "case" => self.case(object, json, &inner),
+            "cast" => self.read_cast(&piece),
+            "truncate" => self.read_truncate(&piece),
+            "part" => self.read_part(&piece),
+            "at_zone" => self.read_at_zone(&piece),
+            _ => self.steps(object, json, &inner),
         }
     }
 
-    fn test(&mut self, kind: &str, object: &Map<String, Json>, json: &Json, path: &str) -> Read<Kind> {
-        let flag = |name: &str| object.get(name).and_then(Json::as_bool).unwrap_or(false);
-        let (negated, any_case) = (flag("negated"), flag("any_case"));
-        match kind {
-            "compare" => {
-                let [left, sign, right] = self.items(json, path)?;
-                let sign = self.text(sign, path)?;
-                let Some(comparison) = comparison(&sign) else {
-                    return Err(self
-                        .refused(path, format!("'{sign}' compares nothing"))
-                        .hint("= <> < <= > >="));
-                };
-                Ok(Kind::Compare(comparison, self.at(left, path, 0)?, self.at(right, path, 2)?))
-            }
-            "between" => {
-                let [value, low, high] = self.items(json, path)?;
-                let (value, low) = (self.at(value, path, 0)?, self.at(low, path, 1)?);
-                Ok(Kind::Between { value, low, high: self.at(high, path, 2)?, negated })
-            }
-            "in" => {
-                let [value, list] = self.items(json, path)?;
-                let value = self.at(value, path, 0)?;
-                Ok(Kind::InList { value, list: self.list(list, &format!("{path}[1]"))?, negated })
-            }
-            "like" | "matches" => {
-                let [value, pattern] = self.items(json, path)?;
-                let (value, pattern) = (self.at(value, path, 0)?, self.text(pattern, path)?);
-                Ok(match kind {
-                    "like" => Kind::Like { value, pattern, negated, any_case },
-                    _ => Kind::Match { value, pattern, negated, any_case },
-                })
-            }
-            "is" => {
-                let [value, what] = self.items(json, path)?;
-                let what = match self.text(what, path)?.as_str() {
-                    "null" => Known::Null,
-                    "true" => Known::True,
-                    "false" => Known::False,
-                    _ => return Err(self.refused(path, "null, true or false was expected here")),
-                };
-                Ok(Kind::Is { value: self.at(value, path, 0)?, what, negated })
-            }
-            _ => self.made(kind, object, json, path),
+    fn read_time(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        Ok(Kind::Literal(duration::instant(&self.text(json, path)?, self.place(path))?))
+    }
+
+    fn read_trait(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        Ok(Kind::Name { parts: vec!["user".to_owned(), self.text(json, path)?], quoted: true })
+    }
+
+    fn read_event(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let object = piece.object;
+        let outer = object.get("outer").map_or(Some(0), Json::as_u64);
+        let Some(depth) = outer.and_then(|outer| u8::try_from(outer).ok()) else {
+            return Err(self.refused(path, "outer counts the event sets around, from 0"));
+        };
+        Ok(Kind::Column { name: self.text(json, path)?, depth })
+    }
+
+    fn read_in_segment(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let name = Kind::Literal(Value::from(self.text(json, path)?.as_str()));
+        Ok(call("in_segment", vec![Syntax { kind: name, place: self.place(path) }]))
+    }
+
+    fn read_not(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        Ok(Kind::Not(boxed(self.expression(json, path)?)))
+    }
+
+    fn read_all(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let kind = piece.kind;
+        let path = piece.path;
+        let json = piece.json;
+        let parts = self.list(json, path)?;
+        Ok(if kind == "all" { Kind::And(parts) } else { Kind::Or(parts) })
+    }
+
+    fn read_compare(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let [left, sign, right] = self.items(json, path)?;
+        let sign = self.text(sign, path)?;
+        let Some(comparison) = comparison(&sign) else {
+            return Err(self.refused(path, format!("'{sign}' compares nothing")).hint("= <> < <= > >="));
+        };
+        Ok(Kind::Compare(comparison, self.at(left, path, 0)?, self.at(right, path, 2)?))
+    }
+
+    fn read_between(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let negated = piece.flag("negated");
+        let [value, low, high] = self.items(json, path)?;
+        let (value, low) = (self.at(value, path, 0)?, self.at(low, path, 1)?);
+        Ok(Kind::Between { value, low, high: self.at(high, path, 2)?, negated })
+    }
+
+    fn read_in(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let negated = piece.flag("negated");
+        let [value, list] = self.items(json, path)?;
+        let value = self.at(value, path, 0)?;
+        Ok(Kind::InList { value, list: self.list(list, &format!("{path}[1]"))?, negated })
+    }
+
+    fn read_like(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let kind = piece.kind;
+        let path = piece.path;
+        let json = piece.json;
+        let negated = piece.flag("negated");
+        let any_case = piece.flag("any_case");
+        let [value, pattern] = self.items(json, path)?;
+        let (value, pattern) = (self.at(value, path, 0)?, self.text(pattern, path)?);
+        Ok(match kind {
+            "like" => Kind::Like { value, pattern, negated, any_case },
+            _ => Kind::Match { value, pattern, negated, any_case },
+        })
+    }
+
+    fn read_is(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let negated = piece.flag("negated");
+        let [value, what] = self.items(json, path)?;
+        let what = match self.text(what, path)?.as_str() {
+            "null" => Known::Null,
+            "true" => Known::True,
+            "false" => Known::False,
+            _ => return Err(self.refused(path, "null, true or false was expected here")),
+        };
+        Ok(Kind::Is { value: self.at(value, path, 0)?, what, negated })
+    }
+
+    fn read_plus(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let kind = piece.kind;
+        let path = piece.path;
+        let json = piece.json;
+        let [instant, length] = self.items(json, path)?;
+        let length = match self.length(length, path)? {
+            Length::Fixed(span) => Kind::Duration(span),
+            Length::Months(months) => Kind::Months(months),
+        };
+        let operator = if kind == "plus" { Operator::Add } else { Operator::Subtract };
+        let length = Syntax { kind: length, place: self.place(path) };
+        Ok(Kind::Arithmetic(operator, self.at(instant, path, 0)?, boxed(length)))
+    }
+
+    fn read_math(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let [left, sign, right] = self.items(json, path)?;
+        let operator = match self.text(sign, path)?.as_str() {
+            "+" => Operator::Add,
+            "-" => Operator::Subtract,
+            "*" => Operator::Multiply,
+            "/" => Operator::Divide,
+            _ => return Err(self.refused(path, "+, -, * or / was expected here")),
+        };
+        Ok(Kind::Arithmetic(operator, self.at(left, path, 0)?, self.at(right, path, 2)?))
+    }
+
+    fn read_call(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let object = piece.object;
+        let name = self.text(json, path)?;
+        // Events are counted and summed up by `value`.
+        let known = Routine::named(&name).is_some()
+            || ["coalesce", "nullif", "lower", "upper", "||", "concat"].contains(&name.as_str());
+        if !known {
+            let trouble = self.refused(path, format!("there is no function '{name}'"));
+            return Err(match nearest(&name, Routine::names()) {
+                Some(near) => trouble.hint(format!("did you mean '{near}'?")),
+                None => trouble.hint("count, sum, first, last and so on are written as \"value\""),
+            });
         }
+        let none = Json::Array(Vec::new());
+        let arguments = object.get("of").unwrap_or(&none);
+        Ok(call(&name, self.list(arguments, &format!("{path}.of"))?))
+    }
+
+    fn read_cast(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let [value, to] = self.items(json, path)?;
+        let name = self.text(to, path)?;
+        let all = [CastTo::Text, CastTo::Double, CastTo::Integer, CastTo::Timestamp, CastTo::Date];
+        match all.into_iter().find(|to| print::type_name(*to).eq_ignore_ascii_case(&name)) {
+            Some(to) => Ok(Kind::Cast(self.at(value, path, 0)?, to)),
+            None => Err(self.refused(path, "varchar, double, bigint, timestamp or date was expected here")),
+        }
+    }
+
+    fn read_truncate(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let [instant, name] = self.items(json, path)?;
+        let (name, place) = (self.text(name, path)?, self.place(path));
+        let name = unit(&name, place)?.name();
+        let name = Syntax { kind: Kind::Literal(Value::from(name)), place };
+        Ok(call("date_trunc", vec![name, *self.at(instant, path, 0)?]))
+    }
+
+    fn read_part(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let [instant, name] = self.items(json, path)?;
+        let part = part(&self.text(name, path)?, self.place(path))?;
+        Ok(Kind::Part(part, self.at(instant, path, 0)?))
+    }
+
+    fn read_at_zone(&mut self, piece: &Piece<'_>) -> Read<Kind> {
+        let path = piece.path;
+        let json = piece.json;
+        let [instant, name] = self.items(json, path)?;
+        let zone = zone(&self.text(name, path)?, self.place(path))?;
+        Ok(Kind::AtZone(self.at(instant, path, 0)?, zone))
     }
 
     pub(super) fn at(&mut self, json: &Json, path: &str, index: usize) -> Read<Box<Syntax>> {
         self.expression(json, &format!("{path}[{index}]")).map(boxed)
-    }
-
-    fn made(&mut self, kind: &str, object: &Map<String, Json>, json: &Json, path: &str) -> Read<Kind> {
-        match kind {
-            "plus" | "minus" => {
-                let [instant, length] = self.items(json, path)?;
-                let length = match self.length(length, path)? {
-                    Length::Fixed(span) => Kind::Duration(span),
-                    Length::Months(months) => Kind::Months(months),
-                };
-                let operator = if kind == "plus" { Operator::Add } else { Operator::Subtract };
-                let length = Syntax { kind: length, place: self.place(path) };
-                Ok(Kind::Arithmetic(operator, self.at(instant, path, 0)?, boxed(length)))
-            }
-            "math" => {
-                let [left, sign, right] = self.items(json, path)?;
-                let operator = match self.text(sign, path)?.as_str() {
-                    "+" => Operator::Add,
-                    "-" => Operator::Subtract,
-                    "*" => Operator::Multiply,
-                    "/" => Operator::Divide,
-                    _ => return Err(self.refused(path, "+, -, * or / was expected here")),
-                };
-                Ok(Kind::Arithmetic(operator, self.at(left, path, 0)?, self.at(right, path, 2)?))
-            }
-            "call" => {
-                let name = self.text(json, path)?;
-                // Events are counted and summed up by `value`.
-                let known = Routine::named(&name).is_some()
-                    || ["coalesce", "nullif", "lower", "upper", "||", "concat"].contains(&name.as_str());
-                if !known {
-                    let trouble = self.refused(path, format!("there is no function '{name}'"));
-                    return Err(match nearest(&name, Routine::names()) {
-                        Some(near) => trouble.hint(format!("did you mean '{near}'?")),
-                        None => trouble.hint("count, sum, first, last and so on are written as \"value\""),
-                    });
-                }
-                let arguments = object.get("of").cloned().unwrap_or_else(|| Json::Array(Vec::new()));
-                Ok(call(&name, self.list(&arguments, &format!("{path}.of"))?))
-            }
-            "case" => self.case(object, json, path),
-            "cast" => {
-                let [value, to] = self.items(json, path)?;
-                let name = self.text(to, path)?;
-                let all = [CastTo::Text, CastTo::Double, CastTo::Integer, CastTo::Timestamp, CastTo::Date];
-                match all.into_iter().find(|to| print::type_name(*to).eq_ignore_ascii_case(&name)) {
-                    Some(to) => Ok(Kind::Cast(self.at(value, path, 0)?, to)),
-                    None => {
-                        Err(self
-                            .refused(path, "varchar, double, bigint, timestamp or date was expected here"))
-                    }
-                }
-            }
-            "truncate" => {
-                let [instant, name] = self.items(json, path)?;
-                let (name, place) = (self.text(name, path)?, self.place(path));
-                let name = unit(&name, place)?.name();
-                let name = Syntax { kind: Kind::Literal(Value::from(name)), place };
-                Ok(call("date_trunc", vec![name, *self.at(instant, path, 0)?]))
-            }
-            "part" => {
-                let [instant, name] = self.items(json, path)?;
-                let part = part(&self.text(name, path)?, self.place(path))?;
-                Ok(Kind::Part(part, self.at(instant, path, 0)?))
-            }
-            "at_zone" => {
-                let [instant, name] = self.items(json, path)?;
-                let zone = zone(&self.text(name, path)?, self.place(path))?;
-                Ok(Kind::AtZone(self.at(instant, path, 0)?, zone))
-            }
-            _ => self.steps(object, json, path),
-        }
     }
 
     fn case(&mut self, object: &Map<String, Json>, json: &Json, path: &str) -> Read<Kind> {

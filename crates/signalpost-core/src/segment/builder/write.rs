@@ -11,8 +11,26 @@ use super::super::tree::{Aggregate, Comparison, Expression, Function, Step};
 use crate::time::Span;
 use crate::value::Value;
 
-/// An expression as JSON.
+/// An expression as JSON. What it is made of is written first, so that nothing
+/// large stands on the stack of each level.
 pub(super) fn expression(part: &Expression) -> Json {
+    match part {
+        Expression::Exists(filter) => return done(filter, None),
+        Expression::Aggregate(aggregate) => return value(aggregate),
+        Expression::Compare(comparison, left, right) => {
+            if let Some(done) = counted(*comparison, left, right) {
+                return done;
+            }
+        }
+        _ => {}
+    }
+    let mut inner = Vec::new();
+    part.each_part(&mut |part, _| inner.push(expression(part)));
+    shape(part, inner)
+}
+
+/// The JSON of an expression whose parts are written already.
+fn shape(part: &Expression, mut inner: Vec<Json>) -> Json {
     match part {
         Expression::Literal(Value::Time(instant)) => json!({"time": instant.to_string()}),
         Expression::Literal(value) => value.to_json(),
@@ -22,83 +40,87 @@ pub(super) fn expression(part: &Expression) -> Json {
         Expression::Column { name, depth: 0 } => json!({"event": name}),
         Expression::Column { name, depth } => json!({"event": name, "outer": depth}),
         Expression::InSegment(name) => json!({"in_segment": name}),
-        Expression::Shift(inner, span) => moved(inner, span.as_micros() < 0, length(*span)),
-        Expression::ShiftMonths(inner, months) => {
+        Expression::Shift(_, span) => moved(inner, span.as_micros() < 0, length(*span)),
+        Expression::ShiftMonths(_, months) => {
             moved(inner, *months < 0, duration::print_months(months.saturating_abs()))
         }
-        Expression::Not(inner) => json!({"not": expression(inner)}),
-        Expression::And(parts) => json!({"all": all(parts)}),
-        Expression::Or(parts) => json!({"any": all(parts)}),
-        Expression::Compare(comparison, left, right) => match counted(*comparison, left, right) {
-            Some(done) => done,
-            None => json!({"compare": [expression(left), comparison.symbol(), expression(right)]}),
-        },
-        Expression::Between { value, low, high, negated } => flagged(
-            json!({"between": [expression(value), expression(low), expression(high)]}),
-            *negated,
-            false,
-        ),
-        Expression::In { value, list, negated } => {
-            flagged(json!({"in": [expression(value), all(list)]}), *negated, false)
+        Expression::Not(_) => json!({"not": inner.pop()}),
+        Expression::And(_) => json!({"all": inner}),
+        Expression::Or(_) => json!({"any": inner}),
+        Expression::Compare(comparison, ..) => {
+            inner.insert(1, comparison.symbol().into());
+            json!({"compare": inner})
         }
-        Expression::Like { value, pattern, negated, any_case } => {
-            flagged(json!({"like": [expression(value), pattern]}), *negated, *any_case)
+        Expression::Between { negated, .. } => flagged(json!({"between": inner}), *negated, false),
+        Expression::In { negated, .. } => {
+            let list = inner.split_off(1);
+            inner.push(list.into());
+            flagged(json!({"in": inner}), *negated, false)
         }
-        Expression::Match { value, pattern, negated, any_case } => {
-            flagged(json!({"matches": [expression(value), pattern]}), *negated, *any_case)
+        Expression::Like { pattern, negated, any_case, .. } => {
+            inner.push((&**pattern).into());
+            flagged(json!({"like": inner}), *negated, *any_case)
         }
-        Expression::Is { value, what, negated } => {
-            flagged(json!({"is": [expression(value), known(*what).to_lowercase()]}), *negated, false)
+        Expression::Match { pattern, negated, any_case, .. } => {
+            inner.push((&**pattern).into());
+            flagged(json!({"matches": inner}), *negated, *any_case)
         }
-        Expression::Exists(filter) => {
-            let mut done = events(filter);
-            prune(&mut done);
-            json!({"done": done})
+        Expression::Is { what, negated, .. } => {
+            inner.push(known(*what).to_lowercase().into());
+            flagged(json!({"is": inner}), *negated, false)
         }
-        Expression::Aggregate(aggregate) => value(aggregate),
-        other => longer(other),
+        other => made(other, inner),
     }
 }
 
-fn longer(part: &Expression) -> Json {
+fn made(part: &Expression, mut inner: Vec<Json>) -> Json {
     match part {
-        Expression::Arithmetic(operator, left, right) => {
-            json!({"math": [expression(left), operator.symbol(), expression(right)]})
+        Expression::Arithmetic(operator, ..) => {
+            inner.insert(1, operator.symbol().into());
+            json!({"math": inner})
         }
-        Expression::Coalesce(parts) => json!({"call": "coalesce", "of": all(parts)}),
-        Expression::Case { branches, otherwise } => {
-            let branches: Vec<Json> =
-                branches.iter().map(|(when, then)| json!([expression(when), expression(then)])).collect();
+        Expression::Coalesce(_) => json!({"call": "coalesce", "of": inner}),
+        Expression::Case { otherwise, .. } => {
+            let otherwise = if otherwise.is_some() { inner.pop() } else { None };
+            let branches: Vec<&[Json]> = inner.chunks(2).collect();
             match otherwise {
-                Some(otherwise) => json!({"case": branches, "else": expression(otherwise)}),
+                Some(otherwise) => json!({"case": branches, "else": otherwise}),
                 None => json!({"case": branches}),
             }
         }
-        Expression::Lower(text) => json!({"call": "lower", "of": [expression(text)]}),
-        Expression::Upper(text) => json!({"call": "upper", "of": [expression(text)]}),
-        Expression::Cast(value, to) => json!({"cast": [expression(value), type_name(*to).to_lowercase()]}),
-        Expression::Call(Routine::Truncate(unit), parts) => {
-            json!({"truncate": [parts.first().map(expression), unit.name()]})
-        }
-        Expression::Call(Routine::Part(part), parts) => {
-            json!({"part": [parts.first().map(expression), part.name()]})
-        }
-        Expression::Call(Routine::Concat, parts) => json!({"call": "||", "of": all(parts)}),
-        Expression::Call(routine, parts) => json!({"call": routine.name(), "of": all(parts)}),
-        Expression::ToWall(inner, zone) | Expression::FromWall(inner, zone) => {
-            json!({"at_zone": [expression(inner), zone.name()]})
-        }
-        Expression::Path(inner, steps) => {
+        Expression::Lower(_) => json!({"call": "lower", "of": inner}),
+        Expression::Upper(_) => json!({"call": "upper", "of": inner}),
+        Expression::Cast(_, to) => named("cast", inner, &type_name(*to).to_lowercase()),
+        Expression::Call(Routine::Truncate(unit), _) => named("truncate", inner, unit.name()),
+        Expression::Call(Routine::Part(part), _) => named("part", inner, part.name()),
+        Expression::Call(Routine::Concat, _) => json!({"call": "||", "of": inner}),
+        Expression::Call(routine, _) => json!({"call": routine.name(), "of": inner}),
+        Expression::ToWall(_, zone) | Expression::FromWall(_, zone) => named("at_zone", inner, zone.name()),
+        Expression::Path(_, steps) => {
             let steps = steps.iter().map(|step| match step {
                 Step::Key(key) => json!({"key": key}),
                 Step::Index(index) => json!(index),
                 Step::Each => json!("*"),
             });
-            json!({"path": expression(inner), "steps": steps.collect::<Vec<_>>()})
+            json!({"path": inner.pop(), "steps": steps.collect::<Vec<_>>()})
         }
-        // The others are met in `expression`.
+        // The others are met before.
         _ => Json::Null,
     }
+}
+
+fn named(kind: &str, mut inner: Vec<Json>, name: &str) -> Json {
+    inner.push(name.into());
+    json!({ kind: inner })
+}
+
+fn done(filter: &Expression, times: Option<(&'static str, i64)>) -> Json {
+    let mut done = events(filter);
+    if let Some((words, count)) = times {
+        done.insert("times".to_owned(), json!({ words: count }));
+    }
+    prune(&mut done);
+    json!({"done": done})
 }
 
 fn all(parts: &[Expression]) -> Vec<Json> {
@@ -109,9 +131,9 @@ fn length(span: Span) -> String {
     duration::print(Span::from_micros(span.as_micros().saturating_abs()))
 }
 
-fn moved(inner: &Expression, back: bool, length: String) -> Json {
-    let inner = expression(inner);
-    if back { json!({"minus": [inner, length]}) } else { json!({"plus": [inner, length]}) }
+fn moved(mut inner: Vec<Json>, back: bool, length: String) -> Json {
+    inner.push(length.into());
+    if back { json!({"minus": inner}) } else { json!({"plus": inner}) }
 }
 
 fn flagged(mut json: Json, negated: bool, any_case: bool) -> Json {
@@ -133,11 +155,7 @@ fn counted(comparison: Comparison, left: &Expression, right: &Expression) -> Opt
     if aggregate.function != Function::Count || aggregate.argument.is_some() || *count < 0 {
         return None;
     }
-    let words = times(comparison)?;
-    let mut done = events(&aggregate.filter);
-    done.insert("times".to_owned(), json!({ words: count }));
-    prune(&mut done);
-    Some(json!({"done": done}))
+    times(comparison).map(|words| done(&aggregate.filter, Some((words, *count))))
 }
 
 /// The words for a comparison with a number of times.

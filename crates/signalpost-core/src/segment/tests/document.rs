@@ -101,6 +101,17 @@ fn members(people: &People, program: &Program, name: &str, now: Timestamp) -> Ve
     members
 }
 
+/// Holds a refusal to the words that the page has for it.
+fn is_refused(block: &Block) {
+    let mut lines = block.text.lines();
+    let text = lines.next().expect("a text");
+    let refusal = parse(text, &Schema::default()).expect_err(text).to_string();
+    for said in lines {
+        let said = said.trim_start_matches("-- ");
+        assert!(refusal.contains(said), "line {}: {said}\n{refusal}", block.line);
+    }
+}
+
 #[test]
 fn the_examples_of_the_page_are_true() {
     let blocks = blocks();
@@ -161,15 +172,7 @@ fn the_examples_of_the_page_are_true() {
                 let again = parse_builder(&json, &schema).map(|(statement, _)| statement);
                 assert_eq!(again.as_ref(), Ok(statement), "line {line}");
             }
-            "refused" => {
-                let mut lines = block.text.lines();
-                let text = lines.next().expect("a text");
-                let refusal = parse(text, &schema).expect_err(text).to_string();
-                for said in lines {
-                    let said = said.trim_start_matches("-- ");
-                    assert!(refusal.contains(said), "line {line}: {said}\n{refusal}");
-                }
-            }
+            "refused" => is_refused(block),
             "people" | "" => {}
             other => panic!("line {line}: a block of {other}"),
         }

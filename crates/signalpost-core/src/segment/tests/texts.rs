@@ -328,6 +328,67 @@ fn refusals_say_where_and_how_to_mend() {
 }
 
 #[test]
+fn remarks_are_made_on_what_is_taken_all_the_same() {
+    let mut schema = Schema::default();
+    schema.add_trait("location");
+    schema.add_property("category");
+    let notes = |condition: &str| {
+        let text = format!("IF {condition} THEN assign to 'x'");
+        let (_, notes) = parse_with_notes(&text, &schema).expect(condition);
+        notes.into_iter().map(|note| note.message).collect::<Vec<_>>()
+    };
+    assert!(notes("user.locaton = 'x'")[0].contains("did you mean 'location'?"));
+    assert!(
+        notes("event_type = 'a' AND categry = 'x' AND event_time > now() - 1 day")[0].contains("'category'")
+    );
+    assert_eq!(
+        notes("location = 'x' AND email_consent AND first_seen < now() - 3 days"),
+        Vec::<String>::new()
+    );
+    let kept = notes("done view where category = 'x'");
+    assert!(kept.len() == 1 && kept[0].contains("all events of type 'view' are kept for ever"), "{kept:?}");
+    assert_eq!(notes("done view where category = 'x' in the last 30 days"), Vec::<String>::new());
+    assert_eq!(notes("done view at least 3 times"), Vec::<String>::new(), "counted, not kept");
+}
+
+#[test]
+fn bad_input_is_refused_and_never_overflows() {
+    let refused = |text: &str| parse(text, &Schema::default()).expect_err("refused").to_string();
+    let of = |condition: String| format!("IF {condition} THEN assign to 'x'");
+    let parentheses = of(format!("{}a = 1{}", "(".repeat(10_000), ")".repeat(10_000)));
+    assert!(refused(&parentheses).contains("nested more than 64 deep"));
+    let phrases = of(format!("{}a{}", "done a where (".repeat(3_000), ")".repeat(3_000)));
+    assert!(refused(&phrases).contains("nested more than 64 deep"));
+    let casts = of(format!("a{} = 1", "::text".repeat(5_000)));
+    assert!(refused(&casts).contains("nested"));
+    let zones = of(format!("now(){} > now()", " AT TIME ZONE 'UTC'".repeat(3_000)));
+    assert!(refused(&zones).contains("nested"));
+    let joined = of(format!("a{} = 'x'", " || a".repeat(9_000)));
+    assert!(refused(&joined).contains("nested"));
+    let steps = of(format!("event{} = 1", ".a".repeat(9_000)));
+    assert!(refused(&steps).contains("more than 16 steps"));
+    let follows = of(format!("done a{}", " then a".repeat(3_000)));
+    assert!(refused(&follows).contains("at most 8 events in a row"));
+    let long = of(format!("a = '{}'", "x".repeat(100 * 1024)));
+    assert!(refused(&long).contains("at most 65536 are taken"));
+    let whens = of(format!("CASE {} END = 1", "WHEN a THEN 1 ".repeat(4_000)));
+    assert!(parse(&whens, &Schema::default()).is_ok(), "long, not deep");
+    // As deep as is taken, through all that is done with a segment.
+    for text in [
+        of(format!("{}a = 1{}", "NOT (b = 1 OR c = 2 AND ".repeat(31), ")".repeat(31))),
+        of(format!("{}done a{}", "done a where (x = 1 AND ".repeat(20), ")".repeat(20))),
+        of(format!("{}a{} = 1", "coalesce(1, 1 + ".repeat(60), ")".repeat(60))),
+    ] {
+        let Ok(Statement::Segment(definition)) = parse(&text, &Schema::default()) else { panic!("{text}") };
+        assert_eq!(definition.to_string(), canonical(&definition.to_string()));
+        assert!(!definition.to_sql().is_empty());
+        let json = Statement::Segment(definition.clone()).to_builder();
+        let again = crate::segment::parse_builder(&json, &Schema::default()).map(|(statement, _)| statement);
+        assert_eq!(again, Ok(Statement::Segment(definition)));
+    }
+}
+
+#[test]
 fn a_refusal_shows_the_place() {
     let text = "IF event_type = 'a' AND\n  evnt.x = 1 THEN assign to 'x'";
     let refusal = parse(text, &Schema::default()).expect_err("refused");
