@@ -195,6 +195,15 @@ pub(super) fn goes_back(instant: &Expression) -> Option<Span> {
     }
 }
 
+/// Whether an instant is now, moved: it goes with the clock and has no steps.
+pub(super) fn is_moving(instant: &Expression) -> bool {
+    match instant {
+        Expression::Now => true,
+        Expression::Shift(inner, _) => **inner == Expression::Now,
+        _ => false,
+    }
+}
+
 /// The longest a unit of the calendar can be.
 pub(super) fn longest(unit: Unit) -> Span {
     match unit {

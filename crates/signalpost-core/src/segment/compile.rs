@@ -315,7 +315,8 @@ impl Compiler {
             bounds
                 .into_iter()
                 .map(|(instant, inclusive)| {
-                    let goes_back = bounds::goes_back(&instant);
+                    let steps = !bounds::is_moving(&instant);
+                    let goes_back = if steps { bounds::goes_back(&instant) } else { None };
                     Bound { instant: own.node(&instant, intern), inclusive, goes_back }
                 })
                 .collect()

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use regex::Regex;
+
 use super::call;
 use super::columns::ColumnIndex;
 use super::compile::Compiled;
@@ -167,10 +169,7 @@ impl<'a, S: Subject> Scene<'a, S> {
                 Truth { value: matched, horizon: text.horizon }.negated_if(*negated)
             }
             Node::Match { value, pattern, negated } => {
-                let text = self.scalar(value, frame);
-                let found = text.value.as_text().zip(pattern.as_ref());
-                let value = found.map(|(text, pattern)| pattern.is_match(text) != *negated);
-                Truth { value, horizon: text.horizon }
+                self.matched(value, pattern.as_deref(), *negated, frame)
             }
             Node::Is { value, what: Known::Null, negated } => {
                 let value = self.scalar(value, frame);
@@ -254,7 +253,23 @@ impl<'a, S: Subject> Scene<'a, S> {
         }
     }
 
-    /// Values made by functions, zones and paths.
+    /// Apart from the others, so that the quick ones stay quick.
+    #[inline(never)]
+    fn matched(
+        &self,
+        value: &'a Node,
+        pattern: Option<&Regex>,
+        negated: bool,
+        frame: Outer<'_, 'a, S::Row>,
+    ) -> Truth {
+        let text = self.scalar(value, frame);
+        let found = text.value.as_text().zip(pattern);
+        let value = found.map(|(text, pattern)| pattern.is_match(text) != negated);
+        Truth { value, horizon: text.horizon }
+    }
+
+    /// Values made by functions, zones and paths; apart from the others too.
+    #[inline(never)]
     fn made(&self, node: &'a Node, frame: Outer<'_, 'a, S::Row>) -> Scalar<'a> {
         match node {
             Node::Call(routine, parts) => self.call(*routine, parts, frame),
