@@ -74,6 +74,15 @@ pub enum Error {
         /// What its text defines.
         found: &'static str,
     },
+    /// The segment asks, by way of others, for its own members.
+    #[error(
+        "segments may not ask for each other in a circle: {}; leave out one in_segment('…'), or repeat its condition",
+        .path.join(" → ")
+    )]
+    Circle {
+        /// From the segment to itself.
+        path: Vec<String>,
+    },
 }
 
 /// A live segment.
@@ -136,6 +145,47 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether a definition may be applied under this name, as far as other
+    /// segments are concerned. Remarks on segments it asks for that are not
+    /// defined: nobody is in those.
+    ///
+    /// Ask before a change goes on the log; [`Program::apply`] takes what was
+    /// stored before circles were refused.
+    ///
+    /// # Errors
+    /// [`Error::Circle`].
+    pub fn check(&self, name: &str, definition: &Definition) -> Result<Vec<String>, Error> {
+        let mut remarks = Vec::new();
+        for asked in definition.segments() {
+            if &*asked != name && self.segment(&asked).is_none() {
+                let near = segment::nearest(&asked, self.segments.iter().map(|held| held.name.as_str()));
+                let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+                remarks.push(format!("there is no segment '{asked}' yet, so that nobody is in it{near}"));
+            }
+        }
+        // Each path from here on is followed once a segment.
+        let mut seen: Vec<Box<str>> = Vec::new();
+        let mut paths: Vec<Vec<Box<str>>> =
+            definition.segments().into_iter().map(|asked| vec![asked]).collect();
+        while let Some(path) = paths.pop() {
+            let Some(last) = path.last() else { continue };
+            if &**last == name {
+                let circle = std::iter::once(name).chain(path.iter().map(|name| &**name));
+                return Err(Error::Circle { path: circle.map(str::to_owned).collect() });
+            }
+            if seen.contains(last) {
+                continue;
+            }
+            seen.push(last.clone());
+            for next in self.segment(last).into_iter().flat_map(|held| held.compiled.segments()) {
+                let mut longer = path.clone();
+                longer.push(next.into());
+                paths.push(longer);
+            }
+        }
+        Ok(remarks)
+    }
+
     /// Applies the next change on the log.
     ///
     /// # Errors
@@ -146,7 +196,7 @@ impl Program {
                 let mut schema = Schema::default();
                 traits.iter().for_each(|name| schema.add_trait(name));
                 properties.iter().for_each(|name| schema.add_property(name));
-                let Statement::Segment(definition) = segment::parse(text, &schema)? else {
+                let Statement::Segment(definition) = segment::parse_stored(text, &schema)? else {
                     return Err(Error::Kind { expected: "a segment", found: "a sequence rule" });
                 };
                 self.set_segment(name, *version, definition, change.at);
@@ -157,7 +207,7 @@ impl Program {
                 self.segments.retain(|held| held.name != *name);
             }
             Defined::Sequence { text } => {
-                let Statement::Sequence(rule) = segment::parse(text, &Schema::default())? else {
+                let Statement::Sequence(rule) = segment::parse_stored(text, &Schema::default())? else {
                     return Err(Error::Kind { expected: "a sequence rule", found: "a segment" });
                 };
                 self.set_sequence(rule);

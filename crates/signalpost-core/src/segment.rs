@@ -10,40 +10,56 @@
 //! [`Compiled`] decides.
 
 mod bounds;
+mod builder;
+mod calendar;
+mod call;
+mod clauses;
 mod columns;
 mod compile;
 mod duration;
 mod evaluate;
 mod explain;
+mod function;
 mod grammar;
 mod group;
 mod lex;
 mod names;
 mod node;
 mod operand;
+mod phrase;
+mod phrase_print;
+mod phrase_steps;
+mod phrase_text;
 mod print;
 mod query;
 mod refusal;
 mod resolve;
+mod routine;
 mod schema;
 mod select;
 mod set;
 mod sql;
+mod sql_calls;
 mod statement;
 mod subject;
 mod syntax;
 mod tree;
 mod value_of;
 
+pub use builder::{BUILDER_SCHEMA, parse_builder};
+pub use calendar::Zone;
 pub use columns::{ColumnIndex, Columns};
 pub use compile::{Compiled, Need};
 pub use evaluate::Outcome;
 pub use explain::{EVIDENCE_MAX, Evidence, Explanation};
 pub use refusal::{Note, Refusal};
+pub use routine::{Part, Routine, Unit};
 pub use schema::Schema;
+pub(crate) use schema::nearest;
+pub(crate) use statement::parse_stored;
 pub use statement::{parse, parse_with_notes};
 pub use subject::{Row, Subject, Summary};
-pub use tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate};
+pub use tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate, Step};
 
 use crate::id::SegmentName;
 use crate::time::Span;
@@ -66,6 +82,23 @@ pub struct Definition {
     pub form: Form,
     /// The condition on a profile; members are those for whom it is true.
     pub predicate: Predicate,
+}
+
+impl Definition {
+    /// The segments whose members it asks for, each once.
+    pub fn segments(&self) -> Vec<Box<str>> {
+        fn collect(part: &Expression, into: &mut Vec<Box<str>>) {
+            if let Expression::InSegment(name) = part
+                && !into.contains(name)
+            {
+                into.push(name.clone());
+            }
+            part.each_part(&mut |inner, _| collect(inner, into));
+        }
+        let mut names = Vec::new();
+        collect(&self.predicate, &mut names);
+        names
+    }
 }
 
 /// The two ways to write a segment.

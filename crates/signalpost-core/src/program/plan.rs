@@ -83,8 +83,12 @@ pub(crate) struct Readers {
     every_type: Vec<usize>,
     by_type: HashMap<Box<str>, Vec<usize>>,
     by_trait: HashMap<Box<str>, Vec<usize>>,
-    /// Whether a segment asks for another's members.
-    linked: bool,
+    /// All places, those that others ask for before those that ask.
+    order: Vec<usize>,
+    /// Where each place stands in that order; by place.
+    ranks: Vec<usize>,
+    /// Whether a segment asks, by way of others, for its own members.
+    circular: bool,
 }
 
 impl Readers {
@@ -111,25 +115,43 @@ impl Readers {
             for name in types {
                 by_type.entry(name.into()).or_default().push(place);
             }
-            readers.linked |= segment.compiled.segments().next().is_some();
+        }
+        let links = Links::new(segments);
+        (readers.order, readers.circular) = links.order();
+        readers.ranks = vec![0; segments.len()];
+        for (rank, place) in readers.order.iter().enumerate() {
+            if let Some(held) = readers.ranks.get_mut(*place) {
+                *held = rank;
+            }
         }
         for places in by_type.values_mut() {
             places.extend(&every_type);
-            places.sort_unstable();
+        }
+        // Whoever asks for a segment's members may move when these do.
+        let lists = by_type.values_mut().chain(readers.by_trait.values_mut());
+        for places in lists.chain(std::iter::once(&mut every_type)) {
+            links.add_askers(places);
+            places.sort_unstable_by_key(|place| readers.ranks.get(*place));
             places.dedup();
         }
         Self { every_type, by_type, ..readers }
     }
 
-    /// Whether a segment asks for another's members, so that all must be judged
-    /// together.
-    pub(crate) fn are_linked(&self) -> bool {
-        self.linked
+    /// Whether a segment asks, by way of others, for its own members, so that
+    /// all must be judged together. What was defined so before it was refused
+    /// still runs.
+    pub(crate) fn are_circular(&self) -> bool {
+        self.circular
     }
 
-    /// The places of the segments whose answer the event itself may change, in
-    /// order. Not those it changes by way of other segments, or by what was
-    /// derived from it.
+    /// The places of all segments, those that others ask for first.
+    pub(crate) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// The places of the segments whose answer the event may change, also by way
+    /// of other segments, those that others ask for first. Not those it changes
+    /// by what was derived from it.
     pub(crate) fn of(&self, event: &Event) -> Cow<'_, [usize]> {
         let by_type = self.by_type.get(&*event.event_type).unwrap_or(&self.every_type);
         let mut found = Cow::Borrowed(by_type.as_slice());
@@ -137,9 +159,73 @@ impl Readers {
             found.to_mut().extend(places);
         }
         if let Cow::Owned(found) = &mut found {
-            found.sort_unstable();
+            found.sort_unstable_by_key(|place| self.ranks.get(*place));
             found.dedup();
         }
         found
+    }
+}
+
+/// Which segments ask for which others' members, by place.
+struct Links {
+    /// Whom each asks for.
+    asked: Vec<Vec<usize>>,
+    /// Who asks for each.
+    askers: Vec<Vec<usize>>,
+}
+
+impl Links {
+    fn new(segments: &[Segment]) -> Self {
+        let places: HashMap<&str, usize> =
+            segments.iter().enumerate().map(|(place, segment)| (segment.name.as_str(), place)).collect();
+        let named = |segment: &Segment| {
+            segment.compiled.segments().filter_map(|name| places.get(name).copied()).collect::<Vec<_>>()
+        };
+        let asked: Vec<Vec<usize>> = segments.iter().map(named).collect();
+        let mut askers = vec![Vec::new(); segments.len()];
+        for (place, asked) in asked.iter().enumerate() {
+            for other in asked {
+                if let Some(askers) = askers.get_mut(*other) {
+                    askers.push(place);
+                }
+            }
+        }
+        Self { asked, askers }
+    }
+
+    /// All places, those asked for first and otherwise as they stand, and
+    /// whether some ask in a circle; these come last.
+    fn order(&self) -> (Vec<usize>, bool) {
+        let mut waits: Vec<usize> = self.asked.iter().map(Vec::len).collect();
+        let mut order: Vec<usize> =
+            (0..).zip(&waits).filter(|(_, waits)| **waits == 0).map(|(p, _)| p).collect();
+        let mut next = 0;
+        while let Some(place) = order.get(next).copied() {
+            next += 1;
+            for asker in self.askers.get(place).into_iter().flatten() {
+                if let Some(left) = waits.get_mut(*asker) {
+                    *left -= 1;
+                    if *left == 0 {
+                        order.push(*asker);
+                    }
+                }
+            }
+        }
+        let circular = order.len() < self.asked.len();
+        order.extend((0..).zip(&waits).filter(|(_, waits)| **waits > 0).map(|(place, _)| place));
+        (order, circular)
+    }
+
+    /// Adds to `places` whoever asks for one of them, directly or not.
+    fn add_askers(&self, places: &mut Vec<usize>) {
+        let mut next = 0;
+        while let Some(place) = places.get(next).copied() {
+            next += 1;
+            for asker in self.askers.get(place).into_iter().flatten() {
+                if !places.contains(asker) {
+                    places.push(*asker);
+                }
+            }
+        }
     }
 }

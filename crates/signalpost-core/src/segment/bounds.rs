@@ -1,7 +1,10 @@
 //! What a condition on events says about their type and time, so that a set
 //! of events is found by its type and by binary search.
 
+use regex::{Regex, RegexBuilder};
+
 use super::node::LikePart;
+use super::routine::{Routine, Unit};
 use super::tree::{Comparison, Expression};
 use crate::time::Span;
 use crate::value::Value;
@@ -150,13 +153,80 @@ pub(super) fn like_pattern(pattern: &str, any_case: bool) -> Box<[LikePart]> {
     parts.into_boxed_slice()
 }
 
-/// Whether an instant only ever changes by steps forward: midnight, moved.
-pub(super) fn is_forward_only(instant: &Expression) -> bool {
+/// By how much an instant may ever go back as time goes on: by nothing for
+/// midnight. `None` when the text does not tell.
+pub(super) fn goes_back(instant: &Expression) -> Option<Span> {
     match instant {
-        Expression::Today => true,
-        Expression::Shift(inner, _) => **inner == Expression::Today,
+        Expression::Now | Expression::Today => Some(Span::ZERO),
+        Expression::Shift(inner, _) => goes_back(inner),
+        // 31 March and 28 March are both a month after 28 February.
+        Expression::ShiftMonths(inner, _) => {
+            let whole_days =
+                matches!(&**inner, Expression::Today | Expression::Call(Routine::Truncate(_), _));
+            let back = goes_back(inner)?;
+            Some(if whole_days { back } else { back + Span::DAY.times(4) })
+        }
+        Expression::Call(Routine::Truncate(unit), parts) => match parts.as_slice() {
+            [Expression::ToWall(inner, zone)]
+                if matches!(**inner, Expression::Now | Expression::Today)
+                    && !matches!(unit, Unit::Minute | Unit::Hour)
+                    && zone.days_go_forward() =>
+            {
+                Some(Span::ZERO)
+            }
+            [inner] => match goes_back(inner)? {
+                Span::ZERO => Some(Span::ZERO),
+                back => Some(back + longest(*unit)),
+            },
+            _ => None,
+        },
+        Expression::ToWall(inner, _) => Some(goes_back(inner)? + Span::DAY),
+        // Only times shown twice, or never, go back, and by less than a day.
+        Expression::FromWall(inner, _) => {
+            let back = goes_back(inner)?;
+            let whole_days = match &**inner {
+                Expression::Shift(_, span) => span.as_micros() % Span::DAY.as_micros() == 0,
+                Expression::Call(..) | Expression::ShiftMonths(..) => true,
+                _ => false,
+            };
+            Some(if whole_days && back == Span::ZERO { back } else { back + Span::DAY })
+        }
+        _ => None,
+    }
+}
+
+/// Whether an instant is now, moved: it goes with the clock and has no steps.
+pub(super) fn is_moving(instant: &Expression) -> bool {
+    match instant {
+        Expression::Now => true,
+        Expression::Shift(inner, _) => **inner == Expression::Now,
         _ => false,
     }
+}
+
+/// The longest a unit of the calendar can be.
+pub(super) fn longest(unit: Unit) -> Span {
+    match unit {
+        Unit::Minute => Span::MINUTE,
+        Unit::Hour => Span::HOUR,
+        Unit::Day => Span::DAY,
+        Unit::Week => Span::DAY.times(7),
+        Unit::Month => Span::DAY.times(31),
+        Unit::Quarter => Span::DAY.times(92),
+        Unit::Year => Span::DAY.times(366),
+    }
+}
+
+/// Most memory that a regular expression may take, in bytes.
+const PATTERN_BYTES_MAX: usize = 256 * 1024;
+
+/// Reads a regular expression. Searching takes time linear in the text.
+pub(super) fn regular_expression(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(any_case)
+        .size_limit(PATTERN_BYTES_MAX)
+        .dfa_size_limit(PATTERN_BYTES_MAX)
+        .build()
 }
 
 /// The texts of a list in order, when it holds nothing else.

@@ -10,6 +10,7 @@ use super::bounds::{
 use super::columns::{ColumnIndex, Columns};
 use super::explain::EVIDENCE_MAX;
 use super::node::{Bound, Node, Set};
+use super::routine::Routine;
 use super::tree::{Aggregate, Comparison, Expression, Function, Predicate};
 use crate::time::Span;
 use crate::value::Value;
@@ -211,6 +212,18 @@ impl Compiler {
             Expression::Lower(text) => Node::Lower(self.boxed(text, intern)),
             Expression::Upper(text) => Node::Upper(self.boxed(text, intern)),
             Expression::Cast(value, to) => Node::Cast(self.boxed(value, intern), *to),
+            Expression::Match { value, pattern, negated, any_case } => Node::Match {
+                value: self.boxed(value, intern),
+                pattern: bounds::regular_expression(pattern, *any_case).ok().map(Box::new),
+                negated: *negated,
+            },
+            Expression::Call(routine, parts) => Node::Call(*routine, self.all(parts, intern)),
+            Expression::ToWall(inner, zone) => Node::ToWall(self.boxed(inner, intern), zone.clone()),
+            Expression::FromWall(inner, zone) => Node::FromWall(self.boxed(inner, intern), zone.clone()),
+            Expression::ShiftMonths(inner, months) => Node::ShiftMonths(self.boxed(inner, intern), *months),
+            Expression::Path(inner, steps) => {
+                Node::Path(self.boxed(inner, intern), steps.clone().into_boxed_slice())
+            }
             // The others are met in `node`.
             _ => Node::Constant(Value::Null),
         }
@@ -302,8 +315,9 @@ impl Compiler {
             bounds
                 .into_iter()
                 .map(|(instant, inclusive)| {
-                    let forward_only = bounds::is_forward_only(&instant);
-                    Bound { instant: own.node(&instant, intern), inclusive, forward_only }
+                    let steps = !bounds::is_moving(&instant);
+                    let goes_back = if steps { bounds::goes_back(&instant) } else { None };
+                    Bound { instant: own.node(&instant, intern), inclusive, goes_back }
                 })
                 .collect()
         };
@@ -342,6 +356,16 @@ impl Compiler {
             Expression::Shift(inner, span) => {
                 let inner = self.distance(inner)?;
                 Span::from_micros(inner.as_micros().saturating_sub(span.as_micros()))
+            }
+            // Clocks may be put forward or back by as much as a day.
+            Expression::ToWall(inner, _) | Expression::FromWall(inner, _) => {
+                self.distance(inner)? + Span::DAY
+            }
+            Expression::Call(Routine::Truncate(unit), parts) => {
+                self.distance(parts.first()?)? + bounds::longest(*unit)
+            }
+            Expression::ShiftMonths(inner, months) => {
+                self.distance(inner)? + Span::DAY.times(i64::from((-months).max(0)) * 31 + 4)
             }
             // Inside the bound of a set that is not open yet, depth 1 is the
             // innermost open set.

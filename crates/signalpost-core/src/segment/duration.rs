@@ -29,6 +29,28 @@ fn is_calendar(word: &str) -> bool {
     matches!(lower.as_str(), "month" | "months" | "quarter" | "quarters" | "year" | "years")
 }
 
+/// `3` and `months`, as months; `None` where the unit is of fixed length.
+pub(super) fn months(amount: &str, word: &str, place: Place) -> Result<Option<i32>, Trouble> {
+    let each = match word.to_ascii_lowercase().as_str() {
+        "month" | "months" => 1,
+        "quarter" | "quarters" => 3,
+        "year" | "years" => 12,
+        _ => return Ok(None),
+    };
+    let count = amount.trim().parse::<i32>().ok().and_then(|count| count.checked_mul(each));
+    match count.filter(|count| count.abs() <= 12 * 1_000) {
+        Some(count) => Ok(Some(count)),
+        None => Err(Trouble::at(place, format!("{amount} {word} is not a number of whole {word}"))
+            .hint("write it like 3 months, at most 1000 years")),
+    }
+}
+
+/// Months as they are written.
+pub(super) fn print_months(months: i32) -> String {
+    let (count, unit) = if months % 12 == 0 { (months / 12, "year") } else { (months, "month") };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `24` and `hours`.
 pub(super) fn from_parts(amount: &str, word: &str, place: Place) -> Result<Span, Trouble> {
     if is_calendar(word) {

@@ -8,6 +8,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use regex::Regex;
+
+use super::call;
 use super::columns::ColumnIndex;
 use super::compile::Compiled;
 use super::node::Node;
@@ -165,6 +168,9 @@ impl<'a, S: Subject> Scene<'a, S> {
                 let matched = text.value.as_text().map(|text| value_of::like(text, pattern, *any_case));
                 Truth { value: matched, horizon: text.horizon }.negated_if(*negated)
             }
+            Node::Match { value, pattern, negated } => {
+                self.matched(value, pattern.as_deref(), *negated, frame)
+            }
             Node::Is { value, what: Known::Null, negated } => {
                 let value = self.scalar(value, frame);
                 Truth { value: Some(value.value.is_null() != *negated), horizon: value.horizon }
@@ -231,6 +237,11 @@ impl<'a, S: Subject> Scene<'a, S> {
             Node::Lower(text) => self.mapped(text, frame, |value| value.as_text().map(str::to_lowercase)),
             Node::Upper(text) => self.mapped(text, frame, |value| value.as_text().map(str::to_uppercase)),
             Node::Cast(inner, to) => value_of::cast(self.scalar(inner, frame), *to, self.now),
+            Node::Call(..)
+            | Node::ToWall(..)
+            | Node::FromWall(..)
+            | Node::ShiftMonths(..)
+            | Node::Path(..) => self.made(node, frame),
             Node::Aggregate(parts) => {
                 let (function, argument, set) = &**parts;
                 self.aggregate(*function, argument.as_ref(), set, frame)
@@ -239,6 +250,37 @@ impl<'a, S: Subject> Scene<'a, S> {
                 let truth = self.truth(truth, frame);
                 Scalar::owned(truth.value.map_or(Value::Null, Value::Bool), truth.horizon)
             }
+        }
+    }
+
+    /// Apart from the others, so that the quick ones stay quick.
+    #[inline(never)]
+    fn matched(
+        &self,
+        value: &'a Node,
+        pattern: Option<&Regex>,
+        negated: bool,
+        frame: Outer<'_, 'a, S::Row>,
+    ) -> Truth {
+        let text = self.scalar(value, frame);
+        let found = text.value.as_text().zip(pattern);
+        let value = found.map(|(text, pattern)| pattern.is_match(text) != negated);
+        Truth { value, horizon: text.horizon }
+    }
+
+    /// Values made by functions, zones and paths; apart from the others too.
+    #[inline(never)]
+    fn made(&self, node: &'a Node, frame: Outer<'_, 'a, S::Row>) -> Scalar<'a> {
+        match node {
+            Node::Call(routine, parts) => self.call(*routine, parts, frame),
+            Node::ToWall(inner, zone) => self.to_wall(self.scalar(inner, frame), zone),
+            Node::FromWall(inner, zone) => self.shown_at(self.scalar(inner, frame), zone),
+            Node::ShiftMonths(inner, months) => self.months_later(self.scalar(inner, frame), *months),
+            Node::Path(inner, steps) => {
+                let inner = self.scalar(inner, frame);
+                Scalar::owned(call::follow(&inner.value, steps), inner.horizon)
+            }
+            _ => Scalar::owned(Value::Null, Timestamp::MAX),
         }
     }
 
@@ -306,7 +348,7 @@ impl<'a, S: Subject> Scene<'a, S> {
     }
 
     /// Compares two values, one of which may move with now.
-    fn compare(&self, comparison: Comparison, left: &Scalar<'_>, right: &Scalar<'_>) -> Truth {
+    pub(super) fn compare(&self, comparison: Comparison, left: &Scalar<'_>, right: &Scalar<'_>) -> Truth {
         let horizon = left.horizon.min(right.horizon);
         if left.moving == right.moving {
             let value = left.value.compare(&right.value).map(|order| holds(comparison, order));

@@ -6,9 +6,10 @@
 
 use sqlparser::tokenizer::Token;
 
+use super::bounds::regular_expression;
 use super::lex::{NESTING_MAX, Tokens};
 use super::refusal::{Place, Trouble};
-use super::syntax::{Kind, Syntax};
+use super::syntax::{Call, Kind, Syntax};
 use super::tree::{Comparison, Known, Operator};
 use crate::value::Value;
 
@@ -16,6 +17,11 @@ use crate::value::Value;
 pub(super) struct Grammar {
     pub(super) tokens: Tokens,
     depth: usize,
+    /// Whether what is read is the condition of a phrase about events, after
+    /// which a window may stand.
+    pub(super) in_phrase: bool,
+    /// Whether what is read is a condition of CASE, which THEN ends.
+    pub(super) in_case: bool,
 }
 
 /// What was read, or why it could not be.
@@ -27,7 +33,7 @@ pub(super) fn boxed(syntax: Syntax) -> Box<Syntax> {
 
 impl Grammar {
     pub(super) fn new(tokens: Tokens) -> Self {
-        Self { tokens, depth: 0 }
+        Self { tokens, depth: 0, in_phrase: false, in_case: false }
     }
 
     /// Runs `read` one level deeper.
@@ -65,8 +71,12 @@ impl Grammar {
         Ok(joined(place, parts, Kind::And))
     }
 
-    fn negation(&mut self) -> Parsed<Syntax> {
+    pub(super) fn negation(&mut self) -> Parsed<Syntax> {
         let place = self.tokens.place();
+        if self.tokens.is_word("not") && self.tokens.is_word_at(1, "done") && self.begins_phrase(2) {
+            self.tokens.take();
+            return self.done(true, place);
+        }
         if self.tokens.take_word("not") {
             let inner = self.deeper(Self::negation)?;
             return Ok(Syntax { kind: Kind::Not(boxed(inner)), place });
@@ -79,7 +89,17 @@ impl Grammar {
     /// these may follow another.
     fn test(&mut self, value: Syntax) -> Parsed<Syntax> {
         let place = value.place;
+        if let Some((negated, any_case)) = self.matching() {
+            return self.pattern_test(value, negated, any_case);
+        }
         if let Some(comparison) = self.comparison() {
+            if comparison == Comparison::Equal
+                && self.tokens.is_word("any")
+                && self.tokens.peek_at(1) == Some(&Token::LParen)
+            {
+                let test = self.any_of_list(value)?;
+                return self.end_of_test(test);
+            }
             let right = self.sum()?;
             let kind = Kind::Compare(comparison, boxed(value), boxed(right));
             return self.end_of_test(Syntax { kind, place });
@@ -93,6 +113,9 @@ impl Grammar {
         let negated = self.tokens.is_word("not")
             && ["in", "between", "like", "ilike"].iter().any(|word| self.tokens.is_word_at(1, word))
             && self.tokens.take_word("not");
+        if self.in_phrase && self.begins_window() {
+            return Ok(value);
+        }
         if self.tokens.take_word("between") {
             let low = boxed(self.sum()?);
             self.tokens.expect_word("and")?;
@@ -113,13 +136,53 @@ impl Grammar {
         Ok(value)
     }
 
+    /// `~`, `~*`, `!~`, `!~*`, `MATCHES`: whether it is negated, and whether
+    /// case does not matter.
+    fn matching(&mut self) -> Option<(bool, bool)> {
+        if self.tokens.is_word("matches")
+            && matches!(self.tokens.peek_at(1), Some(Token::SingleQuotedString(_)))
+        {
+            self.tokens.take();
+            return Some((false, false));
+        }
+        let found = match self.tokens.peek()? {
+            Token::Tilde => (false, false),
+            Token::TildeAsterisk => (false, true),
+            Token::ExclamationMarkTilde => (true, false),
+            Token::ExclamationMarkTildeAsterisk => (true, true),
+            _ => return None,
+        };
+        self.tokens.take();
+        Some(found)
+    }
+
+    fn pattern_test(&mut self, value: Syntax, negated: bool, any_case: bool) -> Parsed<Syntax> {
+        let (place, at) = (value.place, self.tokens.place());
+        let pattern = self.text("a regular expression in single quotes")?;
+        check_pattern(&pattern, any_case, at)?;
+        let kind = Kind::Match { value: boxed(value), pattern, negated, any_case };
+        self.end_of_test(Syntax { kind, place })
+    }
+
+    /// `value = ANY(list)`.
+    fn any_of_list(&mut self, value: Syntax) -> Parsed<Syntax> {
+        let place = value.place;
+        self.tokens.expect_word("any")?;
+        self.tokens.expect_token(&Token::LParen)?;
+        let list = self.deeper(Self::expression)?;
+        self.tokens.expect_token(&Token::RParen)?;
+        Ok(Syntax { kind: call("list_contains", vec![list, value]), place })
+    }
+
     fn end_of_test(&self, test: Syntax) -> Parsed<Syntax> {
         let follows =
             matches!(
                 self.tokens.peek(),
                 Some(Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq)
             ) || ["is", "in", "between", "like", "ilike"].iter().any(|word| self.tokens.is_word(word));
-        if follows {
+        // `in the last …` and `between … and …` may end a phrase about events.
+        let window = self.in_phrase && (self.tokens.is_word("between") || self.begins_window());
+        if follows && !window {
             return Err(self
                 .tokens
                 .unexpected("AND or OR between two comparisons")
@@ -174,13 +237,27 @@ impl Grammar {
         Ok(list)
     }
 
-    /// `a + b - c`.
+    /// `a + b - c || d`.
     pub(super) fn sum(&mut self) -> Parsed<Syntax> {
-        self.chain(Self::product, &[(Token::Plus, Operator::Add), (Token::Minus, Operator::Subtract)])
+        self.chain(
+            Self::product,
+            &[
+                (Token::Plus, Join::By(Operator::Add)),
+                (Token::Minus, Join::By(Operator::Subtract)),
+                (Token::StringConcat, Join::Call("||")),
+            ],
+        )
     }
 
     fn product(&mut self) -> Parsed<Syntax> {
-        self.chain(Self::cast, &[(Token::Mul, Operator::Multiply), (Token::Div, Operator::Divide)])
+        self.chain(
+            Self::cast,
+            &[
+                (Token::Mul, Join::By(Operator::Multiply)),
+                (Token::Div, Join::By(Operator::Divide)),
+                (Token::Mod, Join::Call("mod")),
+            ],
+        )
     }
 
     /// Operands joined from the left, at most as many as nesting allows, since
@@ -188,19 +265,37 @@ impl Grammar {
     fn chain(
         &mut self,
         operand: fn(&mut Self) -> Parsed<Syntax>,
-        operators: &[(Token, Operator)],
+        operators: &[(Token, Join)],
     ) -> Parsed<Syntax> {
         let mut left = operand(self)?;
         for _ in 0..NESTING_MAX {
-            let Some((_, operator)) = operators.iter().find(|(token, _)| self.tokens.take_token(token))
-            else {
+            let Some((_, join)) = operators.iter().find(|(token, _)| self.tokens.take_token(token)) else {
                 return Ok(left);
             };
             let right = operand(self)?;
             let place = left.place;
-            left = Syntax { kind: Kind::Arithmetic(*operator, boxed(left), boxed(right)), place };
+            let kind = match join {
+                Join::By(operator) => Kind::Arithmetic(*operator, boxed(left), boxed(right)),
+                Join::Call(name) => call(name, vec![left, right]),
+            };
+            left = Syntax { kind, place };
         }
         Err(self.too_deep())
+    }
+
+    /// Whether a window such as `in the last 7 days` begins here.
+    pub(super) fn begins_window(&self) -> bool {
+        self.tokens.is_word("in") && ["the", "zone"].iter().any(|word| self.tokens.is_word_at(1, word))
+    }
+
+    /// Reads what stands in parentheses, where no window of a phrase around
+    /// them can begin.
+    pub(super) fn outside_phrases<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = (self.in_phrase, self.in_case);
+        (self.in_phrase, self.in_case) = (false, false);
+        let result = read(self);
+        (self.in_phrase, self.in_case) = outside;
+        result
     }
 
     /// A text in single quotes.
@@ -212,6 +307,34 @@ impl Grammar {
                 Ok(text)
             }
             _ => Err(self.tokens.unexpected(expected)),
+        }
+    }
+}
+
+/// What stands between two operands.
+enum Join {
+    By(Operator),
+    Call(&'static str),
+}
+
+/// A call with nothing but values in its parentheses.
+pub(super) fn call(name: &str, arguments: Vec<Syntax>) -> Kind {
+    Kind::Call(Call { name: name.to_owned(), distinct: false, arguments, order: None })
+}
+
+/// Refuses what is no regular expression, or one that takes too much memory.
+pub(super) fn check_pattern(pattern: &str, any_case: bool, place: Place) -> Parsed<()> {
+    match regular_expression(pattern, any_case) {
+        Ok(_) => Ok(()),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            Err(Trouble::at(place, "the regular expression takes too much memory")
+                .hint("repeat fewer times, or use LIKE '%…%'"))
+        }
+        Err(error) => {
+            let said = error.to_string();
+            let why = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            Err(Trouble::at(place, format!("'{pattern}' is not a regular expression: {why}"))
+                .hint("the forms of Rust's regex are taken: no look-around and no back-references"))
         }
     }
 }

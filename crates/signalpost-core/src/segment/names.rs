@@ -1,10 +1,11 @@
 //! What a name stands for: a trait of the profile or a column of an event.
 
-use super::refusal::{Place, Trouble};
+use super::refusal::{Note, Place, Trouble};
 use super::resolve::{Outcome, Resolver, Scope};
 use super::schema::{EVENT_FIELDS, is_computed, is_event_name, nearest};
 use super::syntax::{Kind, Syntax};
 use super::tree::Expression;
+use crate::profile::BUILT_IN;
 
 /// Names by which a profile's attributes may be qualified anywhere.
 const PROFILE_NAMES: [&str; 9] =
@@ -28,7 +29,7 @@ impl Resolver<'_> {
                 _ => false,
             },
             Kind::Call(call) => call.arguments.iter().any(|part| self.names_event(part)),
-            Kind::Not(_) | Kind::Exists(_) | Kind::Query(_) | Kind::InQuery { .. } => false,
+            Kind::Not(_) | Kind::Exists(_) | Kind::Query(_) | Kind::InQuery { .. } | Kind::Phrase(_) => false,
             Kind::And(parts) | Kind::Or(parts) => parts.iter().any(|part| self.names_event(part)),
             Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => {
                 self.names_event(left) || self.names_event(right)
@@ -36,11 +37,21 @@ impl Resolver<'_> {
             Kind::Between { value, low, high, .. } => {
                 [value, low, high].iter().any(|part| self.names_event(part))
             }
-            Kind::InList { value, .. } | Kind::Like { value, .. } | Kind::Is { value, .. } => {
-                self.names_event(value)
-            }
-            Kind::Cast(inner, _) | Kind::Negative(inner) => self.names_event(inner),
-            Kind::Literal(_) | Kind::Duration(_) | Kind::Star | Kind::Case { .. } => false,
+            Kind::InList { value, .. }
+            | Kind::Like { value, .. }
+            | Kind::Match { value, .. }
+            | Kind::Is { value, .. } => self.names_event(value),
+            Kind::Cast(inner, _)
+            | Kind::Negative(inner)
+            | Kind::AtZone(inner, _)
+            | Kind::Part(_, inner)
+            | Kind::Path(inner, _) => self.names_event(inner),
+            Kind::Literal(_)
+            | Kind::Duration(_)
+            | Kind::Months(_)
+            | Kind::Column { .. }
+            | Kind::Star
+            | Kind::Case { .. } => false,
         }
     }
 
@@ -128,6 +139,40 @@ impl Resolver<'_> {
             Some(near) => trouble.hint(format!("did you mean {near}.{name}?")),
             None => trouble.hint("event.… is a column of the event, user.… a trait of the profile"),
         })
+    }
+}
+
+impl Resolver<'_> {
+    /// A name that nobody has been seen with is taken, but remarked on when it
+    /// looks like a slip of the pen.
+    pub(super) fn note_name(&mut self, found: &Expression, place: Place) {
+        let (name, known) = match found {
+            Expression::Attribute(name) => (
+                name,
+                self.schema.has_trait(name)
+                    || is_computed(name)
+                    || BUILT_IN.iter().any(|(held, _)| **held == **name),
+            ),
+            Expression::Column { name, .. } => {
+                let field = is_event_name(name) || EVENT_FIELDS.contains(&&**name);
+                (name, self.schema.has_property(name) || field)
+            }
+            _ => return,
+        };
+        if !known && let Some(near) = self.schema.nearest(name) {
+            let message = format!("nobody has been seen with '{name}'; did you mean '{near}'?");
+            self.notes.push(Note { line: place.line, column: place.column, message });
+        }
+    }
+
+    /// A column of an event so many sets outward.
+    pub(super) fn column_at(&self, name: &str, depth: u8, place: Place) -> Outcome<Expression> {
+        let sets = self.scopes.iter().filter(|scope| !matches!(scope, Scope::Profile(_))).count();
+        if usize::from(depth) < sets && self.grouped.is_none() {
+            return Ok(column(name, depth));
+        }
+        Err(Trouble::at(place, format!("there is no event here that could have '{name}'"))
+            .hint("conditions on events stand in \"where\" of \"done\" or \"value\""))
     }
 }
 

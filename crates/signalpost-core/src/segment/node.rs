@@ -1,8 +1,12 @@
 //! The form of a condition that is evaluated: columns by index, event sets with
 //! their types and time bounds taken out.
 
+use regex::Regex;
+
+use super::calendar::Zone;
 use super::columns::ColumnIndex;
-use super::tree::{CastTo, Comparison, Function, Known, Operator};
+use super::routine::Routine;
+use super::tree::{CastTo, Comparison, Function, Known, Operator, Step};
 use crate::time::Span;
 use crate::value::Value;
 
@@ -52,6 +56,12 @@ pub(super) enum Node {
         negated: bool,
         any_case: bool,
     },
+    /// A pattern that is none, which no text has, stands as `None`.
+    Match {
+        value: Box<Node>,
+        pattern: Option<Box<Regex>>,
+        negated: bool,
+    },
     Is {
         value: Box<Node>,
         what: Known,
@@ -66,6 +76,11 @@ pub(super) enum Node {
     Lower(Box<Node>),
     Upper(Box<Node>),
     Cast(Box<Node>, CastTo),
+    Call(Routine, Box<[Node]>),
+    ToWall(Box<Node>, Zone),
+    FromWall(Box<Node>, Zone),
+    ShiftMonths(Box<Node>, i32),
+    Path(Box<Node>, Box<[Step]>),
     Exists(Box<Set>),
     Aggregate(Box<(Function, Option<Node>, Set)>),
 }
@@ -106,6 +121,6 @@ pub(super) struct Bound {
     pub(super) instant: Node,
     /// Whether an event at the very instant is in.
     pub(super) inclusive: bool,
-    /// Whether it changes by steps that are never backward, as midnight does.
-    pub(super) forward_only: bool,
+    /// By how much it may ever go back; unknown when `None`. Midnight never does.
+    pub(super) goes_back: Option<Span>,
 }

@@ -4,30 +4,34 @@ use std::fmt::{self, Write as _};
 
 use super::grammar::is_reserved;
 use super::group::ungrouped;
+use super::routine::Routine;
 use super::schema::{EVENT_FIELDS, is_event_name};
-use super::tree::{Aggregate, CastTo, Expression, Function, Known, Operator};
+use super::tree::{Aggregate, CastTo, Expression, Function, Known, Operator, Step};
 use super::{Definition, Form, SequenceRule, Statement, duration};
 use crate::time::Span;
 use crate::value::Value;
 
 /// How tightly an expression holds together, loosest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Hold {
+pub(super) enum Hold {
     Or,
     And,
     Not,
     Test,
     Sum,
     Product,
+    Zone,
     Operand,
 }
 
 /// Where an expression is printed: how names there must be qualified.
 #[derive(Clone, Copy)]
-struct Site {
-    form: Form,
+pub(super) struct Site {
+    pub(super) form: Form,
     /// Event sets around it that are written as subqueries.
-    subqueries: u8,
+    pub(super) subqueries: u8,
+    /// Whether it is inside of a phrase about events.
+    pub(super) in_phrase: bool,
 }
 
 /// Writes `expression` as it stands at the top of a text of this form.
@@ -40,7 +44,7 @@ pub(super) fn expression(expression: &Expression, form: Form) -> String {
         expression
     };
     let mut text = String::new();
-    Site { form, subqueries: 0 }.write(&mut text, shown, Hold::Or);
+    Site { form, subqueries: 0, in_phrase: false }.write(&mut text, shown, Hold::Or);
     text
 }
 
@@ -103,7 +107,7 @@ fn is_plain(name: &str) -> bool {
         && !["matching", "emit", "within", "without"].contains(&name)
 }
 
-fn name(name: &str) -> String {
+pub(super) fn name(name: &str) -> String {
     // An unquoted name of this shape would be read in lower case.
     if is_plain(name) { name.to_owned() } else { quoted(name, '"') }
 }
@@ -142,15 +146,22 @@ fn hold(expression: &Expression) -> Hold {
         | Expression::In { .. }
         | Expression::Like { .. }
         | Expression::Is { .. } => Hold::Test,
-        Expression::Shift(..) | Expression::Arithmetic(Operator::Add | Operator::Subtract, ..) => Hold::Sum,
+        // As a phrase it may end in words that would go on.
+        Expression::Match { .. } | Expression::Exists(_) => Hold::Test,
+        Expression::Shift(..)
+        | Expression::ShiftMonths(..)
+        | Expression::Call(Routine::Concat, _)
+        | Expression::Arithmetic(Operator::Add | Operator::Subtract, ..) => Hold::Sum,
         Expression::Arithmetic(Operator::Multiply | Operator::Divide, ..) => Hold::Product,
+        // `a AT TIME ZONE 'x'` may be followed by another.
+        Expression::ToWall(..) | Expression::FromWall(..) => Hold::Zone,
         _ => Hold::Operand,
     }
 }
 
 impl Site {
     /// Writes a part where at least `needed` must hold it together.
-    fn write(self, out: &mut String, part: &Expression, needed: Hold) {
+    pub(super) fn write(self, out: &mut String, part: &Expression, needed: Hold) {
         let bare = hold(part) >= needed;
         if !bare {
             out.push('(');
@@ -162,6 +173,10 @@ impl Site {
     }
 
     fn write_bare(self, out: &mut String, part: &Expression) {
+        if let Some(phrase) = self.phrase(part) {
+            out.push_str(&phrase);
+            return;
+        }
         match part {
             Expression::Literal(value) => out.push_str(&literal(value)),
             Expression::Now => out.push_str("now()"),
@@ -196,7 +211,7 @@ impl Site {
             Expression::Arithmetic(operator, left, right) => {
                 let (own, tighter) = match operator {
                     Operator::Add | Operator::Subtract => (Hold::Sum, Hold::Product),
-                    Operator::Multiply | Operator::Divide => (Hold::Product, Hold::Operand),
+                    Operator::Multiply | Operator::Divide => (Hold::Product, Hold::Zone),
                 };
                 self.write(out, left, own);
                 out.push(' ');
@@ -236,6 +251,12 @@ impl Site {
                 out.push_str(if *negated { " IS NOT " } else { " IS " });
                 out.push_str(known(*what));
             }
+            Expression::Match { value, pattern, negated, any_case } => {
+                self.write(out, value, Hold::Sum);
+                out.push_str(if *negated { " !~" } else { " ~" });
+                out.push_str(if *any_case { "* " } else { " " });
+                out.push_str(&quoted(pattern, '\''));
+            }
             Expression::Coalesce(parts) => {
                 out.push_str("coalesce(");
                 self.write_joined(out, parts, ", ", Hold::Or);
@@ -260,6 +281,61 @@ impl Site {
             Expression::Cast(value, to) => {
                 self.write_call(out, "CAST(", value, &format!(" AS {})", type_name(*to)));
             }
+            other => self.write_made(out, other),
+        }
+    }
+
+    fn write_made(self, out: &mut String, part: &Expression) {
+        match part {
+            Expression::Call(Routine::Truncate(unit), parts) => {
+                out.push_str(&format!("date_trunc('{}', ", unit.name()));
+                self.write_joined(out, parts, ", ", Hold::Or);
+                out.push(')');
+            }
+            Expression::Call(Routine::Part(part), parts) => {
+                out.push_str(&format!("extract({} FROM ", part.name()));
+                self.write_joined(out, parts, ", ", Hold::Or);
+                out.push(')');
+            }
+            Expression::Call(Routine::Concat, parts) => {
+                for (index, part) in parts.iter().enumerate() {
+                    out.push_str(if index > 0 { " || " } else { "" });
+                    self.write(out, part, if index > 0 { Hold::Product } else { Hold::Sum });
+                }
+            }
+            Expression::Call(routine, parts) => {
+                out.push_str(routine.name());
+                out.push('(');
+                self.write_joined(out, parts, ", ", Hold::Or);
+                out.push(')');
+            }
+            Expression::ToWall(inner, zone) | Expression::FromWall(inner, zone) => {
+                self.write(out, inner, Hold::Operand);
+                out.push_str(" AT TIME ZONE ");
+                out.push_str(&quoted(zone.name(), '\''));
+            }
+            Expression::ShiftMonths(instant, months) => {
+                self.write(out, instant, Hold::Sum);
+                out.push_str(if *months < 0 { " - " } else { " + " });
+                out.push_str(&duration::print_months(months.saturating_abs()));
+            }
+            Expression::Path(inner, steps) => {
+                match &**inner {
+                    // A bare name before a point would be read as a table.
+                    Expression::Attribute(attribute) => self.write_qualified(out, attribute),
+                    Expression::Column { name: column, depth } => {
+                        self.write_event_column(out, column, *depth)
+                    }
+                    other => self.write(out, other, Hold::Operand),
+                }
+                for step in steps {
+                    match step {
+                        Step::Key(key) => out.push_str(&format!(".{}", name(key))),
+                        Step::Index(index) => out.push_str(&format!("[{index}]")),
+                        Step::Each => out.push_str("[*]"),
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -281,13 +357,20 @@ impl Site {
 
     fn write_attribute(self, out: &mut String, attribute: &str) {
         let bare = self.subqueries == 0
+            && !self.in_phrase
             && match self.form {
                 Form::Rule => super::schema::is_computed(attribute) && !attribute.starts_with("cart_"),
                 Form::Select => !is_event_name(attribute),
             };
-        if !bare {
-            out.push_str(if self.form == Form::Rule { "user." } else { "customer_data." });
+        if bare {
+            out.push_str(&name(attribute));
+        } else {
+            self.write_qualified(out, attribute);
         }
+    }
+
+    fn write_qualified(self, out: &mut String, attribute: &str) {
+        out.push_str(if self.form == Form::Rule { "user." } else { "customer_data." });
         out.push_str(&name(attribute));
     }
 
@@ -296,6 +379,10 @@ impl Site {
             out.push_str(column);
             return;
         }
+        self.write_event_column(out, column, depth);
+    }
+
+    fn write_event_column(self, out: &mut String, column: &str, depth: u8) {
         match self.subqueries.checked_sub(depth + 1) {
             Some(level) => out.push_str(&alias(level)),
             None => out.push_str("event"),
@@ -320,8 +407,13 @@ impl Site {
     }
 
     fn write_aggregate(self, out: &mut String, aggregate: &Aggregate) {
-        let mut head = String::from("(SELECT ");
-        let function = match aggregate.function {
+        let head = self.inside().aggregate_head(aggregate.function, aggregate.argument.as_ref());
+        self.write_subquery(out, &format!("(SELECT {head}"), &aggregate.filter);
+    }
+
+    /// `sum(x)`, where `x` is of the event.
+    pub(super) fn aggregate_head(self, function: Function, argument: Option<&Expression>) -> String {
+        let name = match function {
             Function::Count | Function::CountDistinct => "count",
             Function::Sum => "sum",
             Function::Average => "avg",
@@ -330,17 +422,14 @@ impl Site {
             Function::First => "first",
             Function::Last => "last",
         };
-        head.push_str(function);
-        head.push('(');
-        if aggregate.function == Function::CountDistinct {
-            head.push_str("DISTINCT ");
-        }
-        match &aggregate.argument {
-            Some(argument) => self.inside().write(&mut head, argument, Hold::Or),
+        let distinct = if function == Function::CountDistinct { "DISTINCT " } else { "" };
+        let mut head = format!("{name}({distinct}");
+        match argument {
+            Some(argument) => self.write(&mut head, argument, Hold::Or),
             None => head.push('*'),
         }
         head.push(')');
-        self.write_subquery(out, &head, &aggregate.filter);
+        head
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::refusal::{Place, Trouble};
 use super::resolve::{Resolver, Scope};
+use super::routine::Routine;
 use super::schema::nearest;
 use super::syntax::{Call, Kind, Order, Query, Syntax};
 use super::tree::{Aggregate, Comparison, Expression, Function, Known, Type};
@@ -61,7 +62,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves where aggregates over one set of events may stand.
-    fn over_group<T>(
+    pub(super) fn over_group<T>(
         &mut self,
         scope: Scope,
         filter: Expression,
@@ -196,7 +197,10 @@ impl Resolver<'_> {
             }
             ("lower", [text]) => Ok(Expression::Lower(Box::new(self.text_value(text)?))),
             ("upper", [text]) => Ok(Expression::Upper(Box::new(self.text_value(text)?))),
-            _ => Err(unknown_function(&call.name, place)),
+            _ => match self.routine(call, place)? {
+                Some(expression) => Ok(expression),
+                None => Err(unknown_function(&call.name, place)),
+            },
         }
     }
 
@@ -299,13 +303,24 @@ fn unknown_function(name: &str, place: Place) -> Trouble {
         .hint("take a share of people by a campaign's holdout instead"),
         "row_number" | "rank" | "dense_rank" | "lag" | "lead" | "ntile" => trouble
             .hint("window functions cannot be kept live: compare an aggregate, or use a scheduled refresh"),
-        "extract" | "date_part" | "date_trunc" | "date_diff" | "datediff" | "dateadd" => {
-            trouble.hint("compare instants: timestamp >= now() - 7 days, timestamp >= current_date")
+        "date_trunc" | "date_part" | "extract" => {
+            trouble.hint("date_trunc('day', timestamp), extract(hour FROM timestamp)")
         }
-        _ => match nearest(name, FUNCTIONS.into_iter()) {
+        "date_diff" | "datediff" => {
+            trouble.hint("days_between(last_seen, now()), or now() - last_seen > 7 days")
+        }
+        "dateadd" | "date_add" => trouble.hint("timestamp + 7 days, timestamp + 1 month"),
+        "percent_rank" | "cume_dist" => {
+            trouble.hint("a rank depends on all people: it needs a scheduled refresh")
+        }
+        _ => match nearest(name, FUNCTIONS.into_iter().chain(Routine::names())) {
             Some(near) if near != name => trouble.hint(format!("did you mean {near}?")),
             Some(_) => trouble.hint("look at the number of values in its parentheses"),
-            None => trouble.hint(format!("there are {}", FUNCTIONS.join(", "))),
+            None => {
+                let mut names: Vec<&str> = FUNCTIONS.into_iter().chain(Routine::names()).collect();
+                names.sort_unstable();
+                trouble.hint(format!("there are {}", names.join(", ")))
+            }
         },
     }
 }

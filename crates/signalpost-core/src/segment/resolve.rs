@@ -24,6 +24,8 @@ pub(super) enum Scope {
 pub(super) enum Resolved {
     Plain(Expression),
     Span(Span),
+    /// Months of the calendar.
+    Months(i32),
     /// One instant less another: only fit to be compared with a span.
     Difference(Expression, Expression),
 }
@@ -38,6 +40,8 @@ pub(super) struct Resolver<'s> {
     /// Inside HAVING or the items of a subquery: the events' scope and which
     /// of them count, for the aggregates there.
     pub(super) grouped: Option<(Scope, Expression)>,
+    /// Whether what can never hold is refused; what is stored was taken once.
+    pub(super) strict: bool,
     /// Aggregates met so far.
     pub(super) aggregates: usize,
 }
@@ -59,8 +63,10 @@ impl Resolver<'_> {
     pub(super) fn plain(&mut self, syntax: &Syntax) -> Outcome<Expression> {
         match self.resolve(syntax)? {
             Resolved::Plain(expression) => Ok(expression),
-            Resolved::Span(_) => Err(Trouble::at(syntax.place, "a length of time cannot stand alone")
-                .hint("add it to an instant or take it from one: now() - 24 hours")),
+            Resolved::Span(_) | Resolved::Months(_) => {
+                Err(Trouble::at(syntax.place, "a length of time cannot stand alone")
+                    .hint("add it to an instant or take it from one: now() - 24 hours"))
+            }
             Resolved::Difference(..) => Err(Trouble::at(
                 syntax.place,
                 "the time between two instants can only be compared with a length",
@@ -77,10 +83,16 @@ impl Resolver<'_> {
         let place = syntax.place;
         Ok(Resolved::Plain(match &syntax.kind {
             Kind::Duration(span) => return Ok(Resolved::Span(*span)),
+            Kind::Months(months) => return Ok(Resolved::Months(*months)),
             Kind::Arithmetic(operator, left, right) => return self.arithmetic(*operator, left, right, place),
             Kind::Negative(inner) => return self.negative(inner),
             Kind::Literal(value) => Expression::Literal(value.clone()),
-            Kind::Name { parts, quoted } => self.name(parts, *quoted, place)?,
+            Kind::Name { parts, quoted } => {
+                let found = self.name(parts, *quoted, place)?;
+                self.note_name(&found, place);
+                found
+            }
+            Kind::Column { name, depth } => self.column_at(name, *depth, place)?,
             Kind::Star => return Err(Trouble::at(place, "* can only stand in count(*)")),
             Kind::Call(call) => self.call(call, place)?,
             Kind::Not(inner) => Expression::Not(Box::new(self.truth(inner)?)),
@@ -117,6 +129,9 @@ impl Resolver<'_> {
                 self.case(operand.as_deref(), branches, otherwise.as_deref())?
             }
             Kind::Cast(value, to) => Expression::Cast(self.boxed(value)?, *to),
+            Kind::AtZone(..) | Kind::Part(..) | Kind::Path(..) => self.made(syntax)?,
+            Kind::Match { value, .. } => self.with_event(&[value], |own| own.made(syntax))?,
+            Kind::Phrase(phrase) => self.phrase(phrase, place)?,
             Kind::Exists(query) => self.exists(query)?,
             Kind::Query(query) => self.scalar_query(query)?,
         }))
@@ -161,6 +176,10 @@ impl Resolver<'_> {
                     Box::new(shifted(a, span.times(-1))),
                 ));
             }
+            (Resolved::Months(_), _) | (_, Resolved::Months(_)) => {
+                return Err(Trouble::at(place, "months and years have no fixed length to compare with")
+                    .hint("last_seen < now() - 3 months, or a length in days"));
+            }
             _ => {
                 return Err(Trouble::at(
                     place,
@@ -187,6 +206,10 @@ impl Resolver<'_> {
         }
         let right = as_comparand(&left, right, place)?;
         let left = as_comparand(&right, left, place)?;
+        same_clocks(&left, &right, place)?;
+        if self.strict {
+            same_kind(&left, &right, place)?;
+        }
         self.note_event_type(&left, &right, place);
         Ok(Expression::Compare(comparison, Box::new(left), Box::new(right)))
     }
@@ -225,6 +248,8 @@ impl Resolver<'_> {
             self.with_event(&parts, |own| Ok((own.plain(value)?, own.plain(low)?, own.plain(high)?)))?;
         let low = as_comparand(&value, low, place)?;
         let high = as_comparand(&value, high, place)?;
+        same_clocks(&value, &low, place)?;
+        same_clocks(&value, &high, place)?;
         let (value, low, high) = (Box::new(value), Box::new(low), Box::new(high));
         Ok(Expression::Between { value, low, high, negated })
     }
@@ -268,6 +293,7 @@ impl Resolver<'_> {
     fn negative(&mut self, inner: &Syntax) -> Outcome<Resolved> {
         Ok(match self.resolve(inner)? {
             Resolved::Span(span) => Resolved::Span(span.times(-1)),
+            Resolved::Months(months) => Resolved::Months(-months),
             Resolved::Plain(Expression::Literal(Value::Int(number))) => {
                 Resolved::Plain(Expression::Literal(Value::Int(number.saturating_neg())))
             }
@@ -291,6 +317,10 @@ impl Resolver<'_> {
     ) -> Outcome<Resolved> {
         use Resolved::{Plain, Span as Length};
         let sides = (self.resolve(left)?, self.resolve(right)?);
+        let sides = match self.months(sides, operator, place)? {
+            Ok(resolved) => return Ok(resolved),
+            Err(sides) => sides,
+        };
         Ok(match (sides, operator) {
             ((Plain(instant), Length(span)), Operator::Add) => self.shift(instant, span, place)?,
             ((Plain(instant), Length(span)), Operator::Subtract) => {
@@ -305,7 +335,7 @@ impl Resolver<'_> {
                 Operator::Multiply,
             ) => Length(span.times(count)),
             ((Plain(a), Plain(b)), Operator::Subtract)
-                if a.type_of() == Type::Time || b.type_of() == Type::Time =>
+                if [&a, &b].iter().any(|side| matches!(side.type_of(), Type::Time | Type::Wall)) =>
             {
                 if matches!(b, Expression::Literal(Value::Int(_) | Value::Float(_))) {
                     return Err(Trouble::at(right.place, "a number cannot be taken from an instant")
@@ -331,13 +361,44 @@ impl Resolver<'_> {
         })
     }
 
+    /// Arithmetic with months; the sides again when there are none.
+    fn months(
+        &self,
+        sides: (Resolved, Resolved),
+        operator: Operator,
+        place: Place,
+    ) -> Outcome<Result<Resolved, (Resolved, Resolved)>> {
+        use Resolved::{Months, Plain};
+        let refused = || {
+            Trouble::at(place, "months and years can only be added to an instant or taken from one")
+                .hint("now() - 3 months")
+        };
+        let months = match (&sides, operator) {
+            ((Plain(_), Months(months)) | (Months(months), Plain(_)), Operator::Add) => *months,
+            ((Plain(_), Months(months)), Operator::Subtract) => -months,
+            ((Months(_), _) | (_, Months(_)), _) => return Err(refused()),
+            _ => return Ok(Err(sides)),
+        };
+        let ((Plain(instant), _) | (_, Plain(instant))) = sides else { return Err(refused()) };
+        let instant = match instant {
+            Expression::Literal(Value::Text(text)) => Expression::Literal(duration::instant(&text, place)?),
+            other => other,
+        };
+        match instant.type_of() {
+            Type::Time | Type::Wall | Type::Unknown => {
+                Ok(Ok(Plain(Expression::ShiftMonths(Box::new(instant), months))))
+            }
+            _ => Err(refused()),
+        }
+    }
+
     fn shift(&self, instant: Expression, span: Span, place: Place) -> Outcome<Resolved> {
         let instant = match instant {
             Expression::Literal(Value::Text(text)) => Expression::Literal(duration::instant(&text, place)?),
             other => other,
         };
         match instant.type_of() {
-            Type::Time | Type::Unknown => Ok(Resolved::Plain(shifted(instant, span))),
+            Type::Time | Type::Wall | Type::Unknown => Ok(Resolved::Plain(shifted(instant, span))),
             _ => {
                 Err(Trouble::at(place, "a length of time can only be added to an instant or taken from one")
                     .hint("now() - 24 hours"))
@@ -360,13 +421,46 @@ fn shifted(instant: Expression, span: Span) -> Expression {
 fn as_comparand(other: &Expression, side: Expression, place: Place) -> Outcome<Expression> {
     let Expression::Literal(Value::Text(text)) = &side else { return Ok(side) };
     match other.type_of() {
-        Type::Time => Ok(Expression::Literal(duration::instant(text, place)?)),
+        Type::Time | Type::Wall => Ok(Expression::Literal(duration::instant(text, place)?)),
         Type::Number if side_number(text).is_none() => {
             Err(Trouble::at(place, format!("a number is compared with the text '{text}'")))
         }
         Type::Truth => Err(Trouble::at(place, format!("a condition is compared with the text '{text}'"))
             .hint("write true or false without quotes")),
         _ => Ok(side),
+    }
+}
+
+/// Refuses two kinds of value that never compare.
+fn same_kind(left: &Expression, right: &Expression, place: Place) -> Outcome<()> {
+    let name = |kind| match kind {
+        Type::Truth => "a condition",
+        Type::Number => "a number",
+        Type::Text => "a text",
+        _ => "an instant",
+    };
+    let (a, b) = (left.type_of(), right.type_of());
+    let hint = match (a, b) {
+        (Type::Time | Type::Wall, Type::Number) | (Type::Number, Type::Time | Type::Wall) => {
+            "give the number a unit: last_seen < now() - 7 days; recency_score counts days"
+        }
+        (Type::Truth, Type::Number | Type::Time | Type::Wall)
+        | (Type::Number | Type::Time | Type::Wall, Type::Truth) => "write (a > b) IS TRUE, or TRUE and FALSE",
+        _ => return Ok(()),
+    };
+    Err(Trouble::at(place, format!("{} is compared with {}", name(a), name(b))).hint(hint))
+}
+
+/// Refuses an instant beside what the clocks of some zone show.
+fn same_clocks(left: &Expression, right: &Expression, place: Place) -> Outcome<()> {
+    let constant = |side: &Expression| matches!(side, Expression::Literal(_));
+    match (left.type_of(), right.type_of()) {
+        (Type::Wall, Type::Time) | (Type::Time, Type::Wall) if !constant(left) && !constant(right) => {
+            Err(Trouble::at(place, "an instant is compared with what the clocks of a time zone show")
+                .hint("write AT TIME ZONE on both sides, or once more around the local one: (date_trunc('day', now() \
+                       AT TIME ZONE 'Europe/Berlin')) AT TIME ZONE 'Europe/Berlin'"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -57,7 +57,7 @@ impl Schema {
 
 /// The candidate that differs from `name` by the fewest edits, when these are
 /// at most a third of its length.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = name.chars().take(64).flat_map(char::to_lowercase).collect();
     let allowed = (wanted.len() / 3).clamp(1, 3);
     candidates

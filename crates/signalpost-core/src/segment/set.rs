@@ -35,8 +35,20 @@ struct Window<'a, R> {
 struct Side {
     fixed: Option<Timestamp>,
     moving: Option<Timestamp>,
-    /// When a lower bound that only moves forward moves next.
+    /// When a bound that moves by steps, and how far back is known, moves next.
     steps_at: Option<Timestamp>,
+    /// The most by which such a bound may ever go back.
+    goes_back: Span,
+}
+
+impl Side {
+    /// When a lower bound, now at `from`, may let in what lies before it, of
+    /// which `latest` is the latest. What lies further back than the bound
+    /// ever goes never comes in again.
+    fn lets_in(&self, from: Timestamp, latest: Option<Timestamp>) -> Timestamp {
+        let near = latest.is_some_and(|latest| latest >= from - self.goes_back);
+        if near { self.steps_at.unwrap_or(Timestamp::MAX) } else { Timestamp::MAX }
+    }
 }
 
 impl<'a, S: Subject> Scene<'a, S> {
@@ -66,9 +78,10 @@ impl<'a, S: Subject> Scene<'a, S> {
         let outside = |horizon| Truth { value: Some(false), horizon };
         let Some(lower) = self.side(&set.lower, frame, true, &mut horizon) else { return outside(horizon) };
         let from = lower.fixed.max(lower.moving).unwrap_or(Timestamp::MIN);
-        let Some(last) = self.summary(set).map(|summary| summary.last).filter(|last| *last >= from) else {
-            return outside(horizon);
-        };
+        let Some(last) = self.summary(set).map(|summary| summary.last) else { return outside(horizon) };
+        if last < from {
+            return outside(horizon.min(lower.lets_in(from, Some(last))));
+        }
         let leaves = lower.moving.map_or(Timestamp::MAX, |from| (last + (self.now - from)).next());
         let steps = lower.steps_at.unwrap_or(Timestamp::MAX);
         Truth { value: Some(true), horizon: horizon.min(leaves).min(steps) }
@@ -134,6 +147,13 @@ impl<'a, S: Subject> Scene<'a, S> {
         let Some(upper) = self.side(&set.upper, frame, false, &mut horizon) else { return empty(horizon) };
         let from = lower.fixed.max(lower.moving);
         let start = from.map_or(0, |from| rows.partition_point(|row| row.timestamp() < from));
+        let of_type = |row: &&S::Row| {
+            set.types.as_ref().is_none_or(|types| types.iter().any(|own| &**own == row.event_type()))
+        };
+        if lower.goes_back > Span::ZERO {
+            let before = rows.get(..start).and_then(|before| before.iter().rev().find(of_type));
+            horizon = horizon.min(lower.lets_in(from.unwrap_or(Timestamp::MIN), before.map(Row::timestamp)));
+        }
         let rows = rows.get(start..).unwrap_or_default();
         let last = upper.fixed.unwrap_or(Timestamp::MAX).min(upper.moving.unwrap_or(Timestamp::MAX));
         let end = if last == Timestamp::MAX {
@@ -142,6 +162,15 @@ impl<'a, S: Subject> Scene<'a, S> {
             rows.partition_point(|row| row.timestamp() <= last)
         };
         let (inside, later) = rows.split_at_checked(end).unwrap_or((rows, &[]));
+        let mut stays_until = lower.steps_at.unwrap_or(Timestamp::MAX);
+        if let Some(steps_at) = upper.steps_at {
+            if later.iter().any(|row| of_type(&row)) {
+                horizon = horizon.min(steps_at);
+            }
+            if upper.goes_back > Span::ZERO {
+                stays_until = stays_until.min(steps_at);
+            }
+        }
         let reachable = match (upper.moving, upper.fixed) {
             (None, _) => 0,
             (Some(_), None) => later.len(),
@@ -153,7 +182,7 @@ impl<'a, S: Subject> Scene<'a, S> {
             leaves_after: lower.moving.map(|from| self.now - from),
             enters_after: upper.moving.map_or(Span::ZERO, |to| self.now - to),
             horizon,
-            stays_until: lower.steps_at.unwrap_or(Timestamp::MAX),
+            stays_until,
         }
     }
 
@@ -169,12 +198,13 @@ impl<'a, S: Subject> Scene<'a, S> {
         let mut side = Side::default();
         for bound in bounds {
             let found = self.instant(&bound.instant, frame);
-            if lower && bound.forward_only {
-                // What is outside such a bound never comes in again.
-                let held = side.steps_at.unwrap_or(Timestamp::MAX);
-                side.steps_at = Some(held.min(found.horizon));
-            } else {
-                *horizon = (*horizon).min(found.horizon);
+            match bound.goes_back {
+                Some(back) if found.at.is_some() => {
+                    let held = side.steps_at.unwrap_or(Timestamp::MAX);
+                    side.steps_at = Some(held.min(found.horizon));
+                    side.goes_back = side.goes_back.max(back);
+                }
+                _ => *horizon = (*horizon).min(found.horizon),
             }
             let instant = found.at?;
             let step = Span::from_micros(if lower { 1 } else { -1 });

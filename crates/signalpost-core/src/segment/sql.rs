@@ -13,7 +13,9 @@
 use super::Definition;
 use super::duration;
 use super::print::{known, literal, quoted, type_name};
-use super::tree::{Aggregate, CastTo, Expression, Function, Operator};
+use super::routine::Routine;
+use super::sql_calls;
+use super::tree::{Aggregate, CastTo, Expression, Function, Operator, Step};
 use crate::time::Span;
 use crate::value::Value;
 
@@ -93,13 +95,14 @@ impl Writer {
             Expression::And(parts) => self.joined(parts, " AND ", select, events),
             Expression::Or(parts) => self.joined(parts, " OR ", select, events),
             Expression::Compare(comparison, left, right) => {
-                let left = self.expression(left, select, events);
-                let right = self.expression(right, select, events);
-                format!("({left} {} {right})", comparison.symbol())
+                let first = self.beside(left, right, select, events);
+                let second = self.beside(right, left, select, events);
+                format!("({first} {} {second})", comparison.symbol())
             }
             Expression::Arithmetic(operator, left, right) => {
-                let left = self.expression(left, select, events);
-                let right = self.expression(right, select, events);
+                let number = Expression::Literal(Value::Int(0));
+                let left = self.beside(left, &number, select, events);
+                let right = self.beside(right, &number, select, events);
                 match operator {
                     Operator::Divide => {
                         format!("(CAST({left} AS DOUBLE) / NULLIF(CAST({right} AS DOUBLE), 0))")
@@ -117,13 +120,16 @@ impl Writer {
         let not = |negated: bool| if negated { " NOT" } else { "" };
         match part {
             Expression::Between { value, low, high, negated } => {
-                let value = self.expression(value, select, events);
+                let value = self.beside(value, low, select, events);
                 let low = self.expression(low, select, events);
                 let high = self.expression(high, select, events);
                 format!("({value}{} BETWEEN {low} AND {high})", not(*negated))
             }
             Expression::In { value, list, negated } => {
-                let value = self.expression(value, select, events);
+                let value = match list.first() {
+                    Some(first) => self.beside(value, first, select, events),
+                    None => self.expression(value, select, events),
+                };
                 let list = self.joined(list, ", ", select, events);
                 format!("({value}{} IN {list})", not(*negated))
             }
@@ -158,9 +164,70 @@ impl Writer {
             Expression::Cast(value, to) => {
                 format!("CAST({} AS {})", self.expression(value, select, events), type_name(*to))
             }
+            other => self.made(other, select, events),
+        }
+    }
+
+    /// Values made by functions, patterns, zones and paths.
+    fn made(&mut self, part: &Expression, select: &mut Select, events: &mut Events) -> String {
+        match part {
+            Expression::Match { value, pattern, negated, any_case } => {
+                let value = self.expression(value, select, events);
+                let sign = if *negated { "!~" } else { "~" };
+                let star = if *any_case { "*" } else { "" };
+                format!("({value} {sign}{star} {})", quoted(pattern, '\''))
+            }
+            Expression::Call(routine @ (Routine::ListLength | Routine::ListContains), parts) => {
+                let (list, steps): (_, &[Step]) = match parts.first() {
+                    Some(Expression::Path(inner, steps)) => (&**inner, steps),
+                    Some(other) => (other, &[]),
+                    None => return "NULL".to_owned(),
+                };
+                let list = self.expression(list, select, events);
+                let path = quoted(&sql_calls::path(steps), '\'');
+                match parts.get(1) {
+                    Some(wanted) if *routine == Routine::ListContains => {
+                        let wanted = self.expression(wanted, select, events);
+                        format!("json_contains({list}, {path}, {wanted})")
+                    }
+                    _ => format!("json_length({list}, {path})"),
+                }
+            }
+            Expression::Call(routine, parts) => {
+                let values: Vec<String> =
+                    parts.iter().map(|part| self.expression(part, select, events)).collect();
+                sql_calls::call(*routine, &values)
+            }
+            Expression::ToWall(inner, zone) => {
+                sql_calls::to_wall(&self.expression(inner, select, events), zone.name())
+            }
+            Expression::FromWall(inner, zone) => {
+                sql_calls::from_wall(&self.expression(inner, select, events), zone.name())
+            }
+            Expression::ShiftMonths(instant, months) => {
+                let instant = self.expression(instant, select, events);
+                let sign = if *months < 0 { '-' } else { '+' };
+                format!("({instant} {sign} INTERVAL '{} months')", months.saturating_abs())
+            }
+            Expression::Path(inner, steps) => {
+                let inner = self.expression(inner, select, events);
+                format!("json_text({inner}, {})", quoted(&sql_calls::path(steps), '\''))
+            }
             // The others are met in `expression`.
             _ => "NULL".to_owned(),
         }
+    }
+
+    /// A side of a comparison: what JSON holds as text is read as the kind of
+    /// value it is compared with.
+    fn beside(
+        &mut self,
+        part: &Expression,
+        other: &Expression,
+        select: &mut Select,
+        events: &mut Events,
+    ) -> String {
+        sql_calls::beside(self.expression(part, select, events), part, other)
     }
 
     fn joined(
@@ -305,20 +372,8 @@ struct EventSet<'a> {
 impl EventSet<'_> {
     /// Whether it reads an event of a set around it.
     fn looks_outward(&self) -> bool {
-        escapes(self.filter, 0) || self.argument.is_some_and(|argument| escapes(argument, 0))
+        self.filter.escapes(0) || self.argument.is_some_and(|argument| argument.escapes(0))
     }
-}
-
-/// Whether a column lies more than `level` sets outward.
-fn escapes(part: &Expression, level: u8) -> bool {
-    if let Expression::Column { depth, .. } = part {
-        return *depth > level;
-    }
-    let mut found = false;
-    part.each_part(&mut |inner, in_set| {
-        found = found || escapes(inner, level.saturating_add(u8::from(in_set)));
-    });
-    found
 }
 
 fn constant(value: &Value) -> String {

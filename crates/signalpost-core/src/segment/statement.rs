@@ -3,6 +3,7 @@
 
 use sqlparser::tokenizer::{Token, Word};
 
+use super::columns::Columns;
 use super::grammar::Grammar;
 use super::group::grouped;
 use super::lex::lex;
@@ -35,20 +36,50 @@ pub fn parse(text: &str, schema: &Schema) -> Result<Statement, Refusal> {
 /// As [`parse`].
 pub fn parse_with_notes(text: &str, schema: &Schema) -> Result<(Statement, Vec<Note>), Refusal> {
     let mut notes = Vec::new();
-    let statement = read(text, schema, &mut notes).map_err(|trouble| trouble.in_text(text))?;
+    let reading = Reading { schema, strict: true };
+    let statement = read(text, reading, &mut notes).map_err(|trouble| trouble.in_text(text))?;
+    if let Statement::Segment(definition) = &statement {
+        notes.extend(kept_for_ever(definition));
+    }
     notes.sort_by_key(|note| (note.line, note.column));
     Ok((statement, notes))
 }
 
-fn read(text: &str, schema: &Schema, notes: &mut Vec<Note>) -> Result<Statement, Trouble> {
+/// Remarks on event types of which every event of a person must be kept,
+/// since the text sets no limit to how far back it looks.
+pub(super) fn kept_for_ever(definition: &Definition) -> impl Iterator<Item = Note> {
+    let compiled = definition.compile(&mut Columns::default());
+    let without_end =
+        compiled.needs().to_vec().into_iter().filter(|need| need.lookback.is_none() && need.latest.is_none());
+    without_end.map(|need| {
+        let which = need.event_type.map_or_else(|| "every type".to_owned(), |kind| format!("type '{kind}'"));
+        let message = format!(
+            "all events of {which} are kept for ever for this, however many a person has; a window such as IN THE \
+             LAST 365 DAYS sets them a limit"
+        );
+        Note { line: 1, column: 1, message }
+    })
+}
+
+/// Reads a text that was taken before: what is refused only since then, since
+/// it can never hold, is taken all the same.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_stored(text: &str, schema: &Schema) -> Result<Statement, Refusal> {
+    let reading = Reading { schema, strict: false };
+    read(text, reading, &mut Vec::new()).map_err(|trouble| trouble.in_text(text))
+}
+
+fn read(text: &str, reading: Reading<'_>, notes: &mut Vec<Note>) -> Result<Statement, Trouble> {
     let mut grammar = Grammar::new(lex(text, notes)?);
     let tokens = &grammar.tokens;
     let statement = if tokens.is_word("if") {
-        Statement::Segment(rule(&mut grammar, schema, notes)?)
+        Statement::Segment(rule(&mut grammar, reading, notes)?)
     } else if tokens.is_word("after") {
         Statement::Sequence(sequence(&mut grammar)?)
     } else if tokens.is_word("select") {
-        Statement::Segment(select(&mut grammar, schema, notes)?)
+        Statement::Segment(select(&mut grammar, reading, notes)?)
     } else {
         return Err(tokens.unexpected("IF, SELECT or AFTER").hint(
             "IF event_type = '…' THEN assign to '…', or SELECT customer_id FROM customer_data WHERE …",
@@ -61,11 +92,19 @@ fn read(text: &str, schema: &Schema, notes: &mut Vec<Note>) -> Result<Statement,
     Ok(statement)
 }
 
-fn resolver<'s>(schema: &'s Schema, scopes: Vec<Scope>, notes: &'s mut Vec<Note>) -> Resolver<'s> {
-    Resolver { schema, scopes, notes, beside_event: false, grouped: None, aggregates: 0 }
+/// Where names are looked up, and how much is taken.
+#[derive(Clone, Copy)]
+struct Reading<'s> {
+    schema: &'s Schema,
+    strict: bool,
 }
 
-fn rule(grammar: &mut Grammar, schema: &Schema, notes: &mut Vec<Note>) -> Result<Definition, Trouble> {
+fn resolver<'s>(reading: Reading<'s>, scopes: Vec<Scope>, notes: &'s mut Vec<Note>) -> Resolver<'s> {
+    let Reading { schema, strict } = reading;
+    Resolver { schema, scopes, notes, beside_event: false, grouped: None, strict, aggregates: 0 }
+}
+
+fn rule(grammar: &mut Grammar, reading: Reading<'_>, notes: &mut Vec<Note>) -> Result<Definition, Trouble> {
     grammar.tokens.expect_word("if")?;
     let condition = grammar.expression()?;
     if !grammar.tokens.is_word("then") {
@@ -87,12 +126,12 @@ fn rule(grammar: &mut Grammar, schema: &Schema, notes: &mut Vec<Note>) -> Result
     if name.trim().is_empty() || name.chars().count() > NAME_LETTERS_MAX {
         return Err(Trouble::at(place, format!("a name has 1 to {NAME_LETTERS_MAX} characters")));
     }
-    let mut resolver = resolver(schema, vec![Scope::Profile(None), Scope::Free], notes);
+    let mut resolver = resolver(reading, vec![Scope::Profile(None), Scope::Free], notes);
     let raw = resolver.truth(&condition)?;
     Ok(Definition { name: Some(SegmentName::from(name)), form: Form::Rule, predicate: grouped(&raw) })
 }
 
-fn select(grammar: &mut Grammar, schema: &Schema, notes: &mut Vec<Note>) -> Result<Definition, Trouble> {
+fn select(grammar: &mut Grammar, reading: Reading<'_>, notes: &mut Vec<Note>) -> Result<Definition, Trouble> {
     let query = grammar.query()?;
     if grammar.tokens.peek().is_some_and(|token| *token != Token::SemiColon) {
         return Err(grammar.tokens.unexpected("the end of the query"));
@@ -100,8 +139,8 @@ fn select(grammar: &mut Grammar, schema: &Schema, notes: &mut Vec<Note>) -> Resu
     refuse_limit(&query)?;
     check_identity_item(&query)?;
     let predicate = match query.table.as_str() {
-        "events" => resolver(schema, vec![Scope::Profile(None)], notes).has_row(&query)?,
-        "customer_data" => profile_condition(&query, schema, notes)?,
+        "events" => resolver(reading, vec![Scope::Profile(None)], notes).has_row(&query)?,
+        "customer_data" => profile_condition(&query, reading, notes)?,
         other => {
             return Err(Trouble::at(
                 query.table_place,
@@ -113,7 +152,11 @@ fn select(grammar: &mut Grammar, schema: &Schema, notes: &mut Vec<Note>) -> Resu
     Ok(Definition { name: None, form: Form::Select, predicate })
 }
 
-fn profile_condition(query: &Query, schema: &Schema, notes: &mut Vec<Note>) -> Result<Expression, Trouble> {
+fn profile_condition(
+    query: &Query,
+    reading: Reading<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Expression, Trouble> {
     if let Some(piece) = query.group.first().or(query.having.as_ref()) {
         return Err(Trouble::at(piece.place, "customer_data has one row a profile: there is nothing to group").hint(
             "customer_id IN (SELECT customer_id FROM events WHERE … GROUP BY customer_id HAVING count(*) >= 3)",
@@ -121,7 +164,7 @@ fn profile_condition(query: &Query, schema: &Schema, notes: &mut Vec<Note>) -> R
     }
     let everyone = Expression::truth(true);
     let Some(filter) = &query.filter else { return Ok(everyone) };
-    resolver(schema, vec![Scope::Profile(query.alias.clone())], notes).truth(filter)
+    resolver(reading, vec![Scope::Profile(query.alias.clone())], notes).truth(filter)
 }
 
 fn sequence(grammar: &mut Grammar) -> Result<SequenceRule, Trouble> {
@@ -168,6 +211,9 @@ fn length(syntax: &Syntax) -> Result<Span, Trouble> {
         Kind::Duration(span) => Ok(*span),
         Kind::Literal(value) if value.as_text().is_some() => {
             duration::from_text(value.as_text().unwrap_or_default(), syntax.place)
+        }
+        Kind::Months(_) => {
+            Err(Trouble::at(syntax.place, "months and years have no fixed length").hint("WITHIN 30 days"))
         }
         _ => Err(Trouble::at(syntax.place, "a length of time was expected").hint("WITHIN 1 hour")),
     }

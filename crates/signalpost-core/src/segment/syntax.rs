@@ -1,8 +1,11 @@
 //! The text's own tree: what was written and where, before names and types
 //! are looked at.
 
+use super::calendar::Zone;
+use super::phrase::Phrase;
 use super::refusal::Place;
-use super::tree::{CastTo, Comparison, Known, Operator};
+use super::routine::Part;
+use super::tree::{CastTo, Comparison, Known, Operator, Step};
 use crate::time::Span;
 use crate::value::Value;
 
@@ -17,10 +20,17 @@ pub(super) struct Syntax {
 pub(super) enum Kind {
     Literal(Value),
     Duration(Span),
+    /// Months of the calendar.
+    Months(i32),
     /// `a` or `a.b`, with whether the last part was quoted.
     Name {
         parts: Vec<String>,
         quoted: bool,
+    },
+    /// A column of an event, by the builder.
+    Column {
+        name: String,
+        depth: u8,
     },
     Star,
     Call(Call),
@@ -50,6 +60,12 @@ pub(super) enum Kind {
         negated: bool,
         any_case: bool,
     },
+    Match {
+        value: Box<Syntax>,
+        pattern: String,
+        negated: bool,
+        any_case: bool,
+    },
     Is {
         value: Box<Syntax>,
         what: Known,
@@ -63,6 +79,11 @@ pub(super) enum Kind {
         otherwise: Option<Box<Syntax>>,
     },
     Cast(Box<Syntax>, CastTo),
+    AtZone(Box<Syntax>, Zone),
+    Part(Part, Box<Syntax>),
+    Path(Box<Syntax>, Vec<Step>),
+    /// `done …`, `sum(x) of …`.
+    Phrase(Box<Phrase>),
     Exists(Box<Query>),
     Query(Box<Query>),
 }

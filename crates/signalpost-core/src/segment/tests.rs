@@ -1,8 +1,13 @@
 //! Segments by what they say: texts and timelines in, members and horizons out.
 
 mod brute;
+mod builder;
+mod calendar;
 mod data;
+mod document;
 mod evaluation;
+mod functions;
 mod laws;
+mod phrases;
 mod texts;
 mod timeline;

@@ -1,6 +1,8 @@
 //! The typed tree of a segment: what the grammar and the names have been
 //! turned into, and what printing, compiling and SQL start from.
 
+use super::calendar::Zone;
+use super::routine::Routine;
 use crate::time::Span;
 use crate::value::Value;
 
@@ -71,6 +73,17 @@ pub enum Expression {
         /// `ILIKE`: without regard to case.
         any_case: bool,
     },
+    /// `value [NOT] ~ pattern`: whether a regular expression is found in it.
+    Match {
+        /// The text tested.
+        value: Box<Self>,
+        /// The regular expression, which is known to be one.
+        pattern: Box<str>,
+        /// `!~`.
+        negated: bool,
+        /// `~*`: without regard to case.
+        any_case: bool,
+    },
     /// `value IS [NOT] NULL | TRUE | FALSE`.
     Is {
         /// What is tested.
@@ -97,6 +110,17 @@ pub enum Expression {
     Upper(Box<Self>),
     /// `CAST(x AS …)`.
     Cast(Box<Self>, CastTo),
+    /// A function of values.
+    Call(Routine, Vec<Self>),
+    /// What the clocks of a zone show at an instant: `x AT TIME ZONE '…'`.
+    ToWall(Box<Self>, Zone),
+    /// The instant at which the clocks of a zone show a time: `x AT TIME ZONE
+    /// '…'` of such a time.
+    FromWall(Box<Self>, Zone),
+    /// An instant moved by months of the calendar, which may be negative.
+    ShiftMonths(Box<Self>, i32),
+    /// A value inside an object or list: `x.a.b`, `x[0]`, `x[*]`.
+    Path(Box<Self>, Vec<Step>),
     /// Whether the profile has an event that satisfies the condition.
     Exists(Box<Self>),
     /// One value from all events that satisfy a condition.
@@ -112,6 +136,17 @@ pub struct Aggregate {
     pub argument: Option<Expression>,
     /// Which events are taken.
     pub filter: Expression,
+}
+
+/// A step into an object or list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Into an object, by name.
+    Key(Box<str>),
+    /// Into a list, from 0.
+    Index(u32),
+    /// Into every value of a list: what follows gives a list.
+    Each,
 }
 
 /// The aggregate functions.
@@ -198,7 +233,10 @@ pub(super) enum Type {
     Truth,
     Number,
     Text,
+    /// An instant.
     Time,
+    /// What clocks show.
+    Wall,
 }
 
 impl Comparison {
@@ -293,9 +331,14 @@ impl Expression {
             | Self::Lower(inner)
             | Self::Upper(inner)
             | Self::Cast(inner, _)
+            | Self::ToWall(inner, _)
+            | Self::FromWall(inner, _)
+            | Self::ShiftMonths(inner, _)
+            | Self::Path(inner, _)
+            | Self::Match { value: inner, .. }
             | Self::Like { value: inner, .. }
             | Self::Is { value: inner, .. } => visit(inner, false),
-            Self::And(parts) | Self::Or(parts) | Self::Coalesce(parts) => {
+            Self::And(parts) | Self::Or(parts) | Self::Coalesce(parts) | Self::Call(_, parts) => {
                 parts.iter().for_each(|part| visit(part, false));
             }
             Self::Compare(_, left, right) | Self::Arithmetic(_, left, right) => {
@@ -343,6 +386,18 @@ impl Expression {
         found
     }
 
+    /// Whether a column lies more than `level` sets outward.
+    pub(super) fn escapes(&self, level: u8) -> bool {
+        if let Self::Column { depth, .. } = self {
+            return *depth > level;
+        }
+        let mut found = false;
+        self.each_part(&mut |part, inside| {
+            found = found || part.escapes(level.saturating_add(u8::from(inside)));
+        });
+        found
+    }
+
     /// The type, as far as the text alone tells.
     pub(super) fn type_of(&self) -> Type {
         match self {
@@ -353,9 +408,13 @@ impl Expression {
                 Value::Time(_) => Type::Time,
                 _ => Type::Unknown,
             },
-            Self::Now | Self::Today | Self::Shift(..) | Self::Cast(_, CastTo::Timestamp | CastTo::Date) => {
-                Type::Time
+            Self::Now | Self::Today | Self::FromWall(..) => Type::Time,
+            Self::ToWall(..) => Type::Wall,
+            // Moving and cutting off keep to the same clocks.
+            Self::Shift(inner, _) | Self::ShiftMonths(inner, _) | Self::Cast(inner, CastTo::Date) => {
+                if inner.type_of() == Type::Wall { Type::Wall } else { Type::Time }
             }
+            Self::Cast(_, CastTo::Timestamp) => Type::Time,
             Self::Attribute(name) => super::schema::attribute_type(name),
             Self::Column { name, .. } => match &**name {
                 "timestamp" | "received_at" => Type::Time,
@@ -372,8 +431,16 @@ impl Expression {
             | Self::Between { .. }
             | Self::In { .. }
             | Self::Like { .. }
+            | Self::Match { .. }
             | Self::Is { .. }
             | Self::Exists(_) => Type::Truth,
+            Self::Path(..) => Type::Unknown,
+            Self::Call(Routine::Truncate(_), parts)
+                if parts.first().is_some_and(|part| part.type_of() == Type::Unknown) =>
+            {
+                Type::Time
+            }
+            Self::Call(routine, parts) => routine.gives().unwrap_or_else(|| common_type(parts.iter())),
             Self::Arithmetic(..) | Self::Cast(_, CastTo::Double | CastTo::Integer) => Type::Number,
             Self::Lower(_) | Self::Upper(_) | Self::Cast(_, CastTo::Text) => Type::Text,
             Self::Coalesce(parts) => common_type(parts.iter()),

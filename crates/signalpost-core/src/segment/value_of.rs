@@ -76,7 +76,7 @@ pub(super) fn cast<'a>(inner: Scalar<'a>, to: CastTo, now: Timestamp) -> Scalar<
 }
 
 /// Instants, and texts in the forms a rule may use for one.
-fn as_instant(value: &Value) -> Option<Timestamp> {
+pub(super) fn as_instant(value: &Value) -> Option<Timestamp> {
     match value {
         Value::Time(instant) => Some(*instant),
         Value::Text(text) => super::duration::read_instant(text),
@@ -85,7 +85,7 @@ fn as_instant(value: &Value) -> Option<Timestamp> {
 }
 
 /// The whole part of a number, when it fits.
-fn whole(number: f64) -> Option<i64> {
+pub(super) fn whole(number: f64) -> Option<i64> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     #[expect(
         clippy::cast_possible_truncation,

@@ -12,16 +12,16 @@ use crate::profile::{Membership, Profile};
 use crate::program::{Program, Segment};
 use crate::time::Timestamp;
 
-/// Passes over the segments at most this often, for segments that name others.
+/// Passes over the segments at most this often, where some ask in a circle.
 const PASSES_MAX: usize = 4;
 
 /// Whether every segment's answer is known and holds at `now`, save for what
-/// has happened since, and each can be judged by itself.
+/// has happened since, and none asks for its own members.
 pub(super) fn is_current(profile: &Profile, program: &Program, now: Timestamp) -> bool {
     !profile.unevaluated
         && profile.program_version == program.version
         && profile.horizon > now
-        && !program.readers.are_linked()
+        && !program.readers.are_circular()
 }
 
 /// Evaluates at `now` the segments that `event`, folded in just now and with
@@ -39,7 +39,7 @@ pub(super) fn touched(
     let segments = places.iter().filter_map(|place| program.segments.get(*place));
     // Of those not asked, none changes before the horizon so far.
     let horizon = profile.horizon;
-    each_alone(profile, program, segments, horizon, now, cause, Some(event), actions);
+    in_order(profile, program, segments, horizon, now, cause, Some(event), actions);
 }
 
 /// Evaluates every segment at `now`, and records entries and exits.
@@ -51,18 +51,19 @@ pub(super) fn all(
     event: Option<&Event>,
     actions: &mut Vec<Action>,
 ) {
-    if program.readers.are_linked() {
+    if program.readers.are_circular() {
         together(profile, program, now, cause, event, actions);
     } else {
-        each_alone(profile, program, program.segments.iter(), Timestamp::MAX, now, cause, event, actions);
+        let segments = program.readers.order().iter().filter_map(|place| program.segments.get(*place));
+        in_order(profile, program, segments, Timestamp::MAX, now, cause, event, actions);
     }
     profile.unevaluated = false;
     leave_removed(profile, program, now, actions);
 }
 
-/// Evaluates segments none of which names another.
+/// Evaluates segments, each after those whose members it asks for.
 #[expect(clippy::too_many_arguments, reason = "one place moves members; a struct would only rename them")]
-fn each_alone<'a>(
+fn in_order<'a>(
     profile: &mut Profile,
     program: &Program,
     segments: impl Iterator<Item = &'a Segment>,
@@ -76,28 +77,30 @@ fn each_alone<'a>(
     for segment in segments {
         let outcome = segment.compiled.evaluate(&ProfileSubject { profile, program }, now);
         horizon = horizon.min(outcome.horizon);
-        if outcome.is_member() != profile.is_member(segment.id) {
-            changed.push((segment, outcome.is_member()));
+        let member = outcome.is_member();
+        if member == profile.is_member(segment.id) {
+            continue;
         }
-    }
-    // The horizon is always later than now, or a faulty predicate could hold
-    // the clock for ever.
-    profile.horizon = horizon.max(now.next());
-    for (segment, member) in &changed {
-        if *member {
+        changed.push((segment, member));
+        if member {
             let fresh = Membership { segment: segment.id, entered_at: now, version: segment.version };
             profile.memberships.push(fresh);
         } else {
             profile.memberships.retain(|held| held.segment != segment.id);
         }
     }
+    // The horizon is always later than now, or a faulty predicate could hold
+    // the clock for ever.
+    profile.horizon = horizon.max(now.next());
+    changed.sort_unstable_by_key(|(segment, _)| segment.id);
     // Told once all have moved: a campaign may ask for its audience.
     for (segment, member) in changed {
         switch(profile, program, segment, member, now, cause, event, actions);
     }
 }
 
-/// Evaluates all segments where some name others, until nothing changes.
+/// Evaluates all segments where some ask for their own members, until nothing
+/// changes.
 fn together(
     profile: &mut Profile,
     program: &Program,

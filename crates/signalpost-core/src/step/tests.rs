@@ -293,7 +293,7 @@ proptest! {
 }
 
 /// Segments of many kinds: by rows, by sums, by traits, by windows of days.
-const MANY: [&str; 12] = [
+const MANY: [&str; 18] = [
     "IF event_type = 'product_view' AND event_time >= now() - 1 hours THEN assign to 'lately'",
     "IF event_type = 'add_to_cart' AND event_time >= now() - 2 hours AND size = 1 THEN assign to 'sized'",
     "IF event_type = 'purchase' THEN assign to 'buyers'",
@@ -306,6 +306,12 @@ const MANY: [&str; 12] = [
     "SELECT customer_id FROM customer_data WHERE customer_id IN (SELECT customer_id FROM events WHERE timestamp >= now() - INTERVAL '2 hours' GROUP BY customer_id HAVING count(*) >= 3)",
     "SELECT customer_id FROM customer_data WHERE NOT EXISTS (SELECT 1 FROM events WHERE event_type = 'product_view')",
     "SELECT customer_id FROM customer_data WHERE product_view_count_1d > 2 OR cart_items > 1 OR recency_score > 0",
+    "IF NOT in_segment('d') AND done page_view THEN assign to 'x'",
+    "IF in_segment('c') OR in_segment('b') AND done purchase in the last 2 hours THEN assign to 'x'",
+    "IF done add_to_cart without purchase within 1 hour THEN assign to 'x'",
+    "IF done product_view then add_to_cart within 2 hours THEN assign to 'x'",
+    "IF done any event yesterday in zone 'Europe/Berlin' AND NOT done purchase today in zone 'Asia/Tokyo' THEN assign to 'x'",
+    "IF sum(total) of purchase in the last 3 hours >= 80 OR done product_view every day for 2 days including today THEN assign to 'x'",
 ];
 
 proptest! {
@@ -315,7 +321,7 @@ proptest! {
     /// same as asking all of them each time, to the microsecond.
     #[test]
     fn asking_few_segments_is_asking_all(
-        chosen in prop::sample::subsequence(MANY.to_vec(), 1..6),
+        chosen in prop::sample::subsequence(MANY.to_vec(), 1..8).prop_shuffle(),
         with_rule in any::<bool>(),
         events in prop::collection::vec((0_usize..6, 0_i64..30_000, 0_i64..12_000, 0_usize..4), 1..25),
     ) {
@@ -364,6 +370,61 @@ proptest! {
         prop_assert_eq!(few.memberships, all.memberships);
     }
 
+    /// Events that come late, out of order, twice at one instant, and timers in
+    /// between leave at every instant the members that a fold of everything
+    /// known by then leaves.
+    #[test]
+    fn living_through_events_is_folding_them_anew(
+        chosen in prop::sample::subsequence(MANY.to_vec(), 1..8).prop_shuffle(),
+        events in prop::collection::vec((0_usize..6, 0_i64..30_000, 0_i64..100_000, 0_usize..4), 1..20),
+        asked in prop::collection::vec(0_i64..200_000, 1..6),
+    ) {
+        let types = ["product_view", "add_to_cart", "purchase", "page_view", "unsubscribe", "cart_abandonment"];
+        let mut program = Program::default();
+        for (text, name) in chosen.iter().zip('a'..) {
+            let what = Defined::Segment {
+                name: name.to_string().as_str().into(),
+                version: 1,
+                text: (*text).into(),
+                traits: vec!["tier".into()],
+                properties: vec!["size".into(), "total".into()],
+            };
+            program.apply(&Change { at: at(-1), what }).unwrap();
+        }
+        // Segments that ask in a circle are refused when they are defined.
+        prop_assume!(!program.readers.are_circular());
+        let mut inputs: Vec<_> =
+            events.iter().map(|(kind, arrival, late, facts)| (*arrival, Some((*kind, *late, *facts)))).collect();
+        inputs.extend(asked.iter().map(|instant| (*instant, None)));
+        inputs.sort_by_key(|(arrival, input)| (*arrival, input.is_none()));
+        let mut live = Profile::new(ProfileKey::Customer("c1".into()));
+        live.program_version = program.version;
+        let mut timeline: Vec<(Moment, Event)> = Vec::new();
+        for ((arrival, input), sequence) in inputs.into_iter().zip(1..) {
+            let now = at(arrival);
+            let mut told = Vec::new();
+            advance(&mut live, &program, now, &mut told);
+            if let Some((kind, late, facts)) = input {
+                let mut event = event(&format!("e{sequence}"), types[kind], arrival - late);
+                event.properties = vec![("category".into(), ["Toys", "Books"][facts % 2].into()), ("size".into(), Value::Int(facts as i64)), ("total".into(), Value::Int(40))];
+                timeline.push((Moment { timestamp: event.timestamp, sequence }, event.clone()));
+                apply(&mut live, &program, &event, sequence, now, &mut told);
+            }
+            if timeline.is_empty() {
+                continue;
+            }
+            let mut anew = Profile::new(live.key.clone());
+            refold(&mut anew, &program, timeline.clone(), now, &mut told);
+            let members = |profile: &Profile| {
+                let mut ids: Vec<u32> = profile.memberships.iter().map(|held| held.segment).collect();
+                ids.sort_unstable();
+                ids
+            };
+            prop_assert_eq!(members(&live), members(&anew), "at {} under {:?}", now, &chosen);
+            prop_assert!(live.horizon <= anew.horizon, "at {} under {:?}", now, &chosen);
+        }
+    }
+
     /// Where the latest event of a type tells all, no rows are kept; a profile
     /// that was folded anew, to be explained, has those that are named.
     #[test]
@@ -401,4 +462,101 @@ fn a_consent_given_outside_of_events_counts_with_the_next_one() {
     scene.profile.set_consent("email", true, Moment { timestamp: at(1), sequence: 9 });
     scene.send(&event("e2", "page_view", 2), at(2));
     assert_eq!(scene.told, ["enter segment at 2000000"]);
+}
+
+#[test]
+fn segments_that_ask_for_each_other_are_judged_in_order() {
+    // Each asks for the one defined after it: the last is judged first.
+    let texts: Vec<String> = (0..9)
+        .map(|index| format!("IF in_segment('s{}') THEN assign to 's{index}'", index + 1))
+        .chain(
+            ["IF event_type = 'purchase' AND event_time >= now() - 1 hours THEN assign to 's9'".to_owned()],
+        )
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let mut scene = Scene::new(&texts);
+    scene.send(&event("e1", "purchase", 0), at(0));
+    assert_eq!(scene.told.len(), 10, "{:?}", scene.told);
+    scene.wait(at(7_200));
+    assert_eq!(scene.told.len(), 20, "{:?}", scene.told);
+    assert!(scene.told.iter().skip(10).all(|told| told.ends_with("at 3600000001")), "{:?}", scene.told);
+}
+
+#[test]
+fn segments_may_not_ask_in_a_circle() {
+    let definition = |text: &str| match crate::segment::parse(text, &crate::segment::Schema::default()) {
+        Ok(crate::segment::Statement::Segment(definition)) => definition,
+        other => panic!("{other:?}"),
+    };
+    let program = program(&[
+        "IF in_segment('b') THEN assign to 'a'",
+        "IF NOT in_segment('c') AND in_segment('d') THEN assign to 'b'",
+        "IF done purchase THEN assign to 'd'",
+    ]);
+    let check = |name: &str, text: &str| program.check(name, &definition(text));
+    let refused = check("c", "IF in_segment('a') THEN assign to 'c'").unwrap_err().to_string();
+    assert!(refused.contains("c → a → b → c"), "{refused}");
+    assert!(check("a", "IF in_segment('a') THEN assign to 'a'").is_err());
+    assert!(check("a", "IF in_segment('d') THEN assign to 'a'").unwrap().is_empty());
+    let remarks = check("e", "IF in_segment('dd') THEN assign to 'e'").unwrap();
+    assert!(remarks[0].contains("no segment 'dd' yet") && remarks[0].contains("'d'"), "{remarks:?}");
+    // What was stored before is still taken.
+    let mut stored = program;
+    let text = "IF in_segment('a') AND last_seen > 3 THEN assign to 'c'".to_owned();
+    let what = Defined::Segment { name: "c".into(), version: 1, text, traits: vec![], properties: vec![] };
+    stored.apply(&Change { at: at(0), what }).unwrap();
+    assert!(stored.readers.are_circular());
+}
+
+#[test]
+fn windows_end_at_their_exact_instant_also_when_clocks_turn() {
+    // Noon in Berlin on the day before clocks went forward, 28 March 2026.
+    let noon = Timestamp::parse("2026-03-28T11:00:00Z").unwrap();
+    let texts = [
+        "IF done app_open in the last 10 minutes THEN assign to 'ten minutes'",
+        "IF event_type = 'app_open' AND event_time >= now() - 24 hours THEN assign to 'a day'",
+        "IF done app_open at least 1 time in the last 30 days THEN assign to 'thirty days'",
+        "IF done app_open yesterday in zone 'Europe/Berlin' THEN assign to 'yesterday'",
+        "IF done app_open today in zone 'Europe/Berlin' THEN assign to 'today'",
+    ];
+    let mut program = Program::default();
+    for text in texts {
+        let name = text.rsplit('\'').nth(1).unwrap().into();
+        let text = text.to_owned();
+        let what = Defined::Segment { name, version: 1, text, traits: vec![], properties: vec![] };
+        program.apply(&Change { at: noon - Span::DAY, what }).unwrap();
+    }
+    let mut profile = Profile::new(ProfileKey::Customer("c1".into()));
+    profile.program_version = program.version;
+    let opened = Event { timestamp: noon, received_at: noon, ..event("e1", "app_open", 0) };
+    let mut actions = Vec::new();
+    apply(&mut profile, &program, &opened, 1, noon, &mut actions);
+    advance(&mut profile, &program, noon + Span::DAY.times(60), &mut actions);
+    let told: Vec<String> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Membership(change) => {
+                let word = if change.entered { "+" } else { "-" };
+                Some(format!("{word}{} {}", change.segment, change.at))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "+ten minutes 2026-03-28T11:00:00Z",
+            "+a day 2026-03-28T11:00:00Z",
+            "+thirty days 2026-03-28T11:00:00Z",
+            "+today 2026-03-28T11:00:00Z",
+            "-ten minutes 2026-03-28T11:10:00.000001Z",
+            "+yesterday 2026-03-28T23:00:00Z",
+            "-today 2026-03-28T23:00:00Z",
+            "-a day 2026-03-29T11:00:00.000001Z",
+            // The 29th had 23 hours.
+            "-yesterday 2026-03-29T22:00:00Z",
+            "-thirty days 2026-04-27T11:00:00.000001Z",
+        ]
+    );
+    assert_eq!(profile.next_due(), Timestamp::MAX, "nothing is left to wake for");
 }

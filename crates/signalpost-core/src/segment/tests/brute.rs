@@ -4,7 +4,10 @@
 use std::cmp::Ordering;
 
 use super::timeline::{AsOf, Event};
-use crate::segment::{Aggregate, CastTo, ColumnIndex, Comparison, Expression, Function, Known, Row, Subject};
+use crate::segment::{
+    Aggregate, CastTo, ColumnIndex, Comparison, Expression, Function, Known, Part, Routine, Row, Subject,
+    Unit,
+};
 use crate::time::{Span, Timestamp};
 use crate::value::Value;
 
@@ -42,10 +45,6 @@ impl<'a> Brute<'a> {
             Expression::Column { name, depth } => {
                 column(name, events[events.len() - 1 - usize::from(*depth)])
             }
-            Expression::Shift(instant, span) => match value(instant) {
-                Value::Time(instant) => Value::Time(instant + *span),
-                _ => Value::Null,
-            },
             Expression::Not(inner) => of_truth(truth(&value(inner)).map(|value| !value)),
             Expression::And(parts) => {
                 let parts: Vec<_> = parts.iter().map(|part| truth(&value(part))).collect();
@@ -89,8 +88,15 @@ impl<'a> Brute<'a> {
                 .iter()
                 .find(|(condition, _)| truth(&value(condition)) == Some(true))
                 .map_or_else(|| otherwise.as_deref().map_or(Value::Null, value), |(_, result)| value(result)),
-            Expression::Cast(inner, CastTo::Date) => match value(inner) {
-                Value::Time(instant) => Value::Time(midnight(instant)),
+            Expression::Cast(inner, CastTo::Date) => {
+                value(inner).as_time().map_or(Value::Null, |instant| Value::Time(midnight(instant)))
+            }
+            Expression::Call(routine, parts) => calendar(*routine, parts.iter().map(value).collect()),
+            Expression::Shift(inner, _)
+            | Expression::ToWall(inner, _)
+            | Expression::FromWall(inner, _)
+            | Expression::ShiftMonths(inner, _) => match value(inner) {
+                Value::Time(at) => Value::Time(moved(expression, at)),
                 _ => Value::Null,
             },
             Expression::Exists(filter) => Value::Bool(!self.matching(filter, events).is_empty()),
@@ -166,6 +172,54 @@ fn column(name: &str, event: &Event) -> Value {
         "event_type" => event.event_type().into(),
         "x" => event.value(first_column()).clone(),
         other => panic!("no column {other}"),
+    }
+}
+
+fn jiff(at: Timestamp) -> jiff::Timestamp {
+    at.to_jiff().expect("in range")
+}
+
+fn datetime(at: Timestamp) -> jiff::civil::DateTime {
+    jiff(at).to_zoned(jiff::tz::TimeZone::UTC).datetime()
+}
+
+fn utc(shown: jiff::civil::DateTime) -> Timestamp {
+    let zoned = shown.to_zoned(jiff::tz::TimeZone::UTC).expect("in range");
+    Timestamp::from_micros(zoned.timestamp().as_microsecond())
+}
+
+/// What an instant becomes by a zone's clocks, or by months.
+fn moved(expression: &Expression, at: Timestamp) -> Timestamp {
+    match expression {
+        Expression::Shift(_, span) => at + *span,
+        Expression::ToWall(_, zone) => utc(jiff(at).in_tz(zone.name()).expect("a zone").datetime()),
+        Expression::FromWall(_, zone) => {
+            let zoned = datetime(at).in_tz(zone.name()).expect("a zone");
+            Timestamp::from_micros(zoned.timestamp().as_microsecond())
+        }
+        Expression::ShiftMonths(_, months) => utc(datetime(at) + jiff::Span::new().months(*months)),
+        other => panic!("not met in these tests: {other:?}"),
+    }
+}
+
+fn calendar(routine: Routine, values: Vec<Value>) -> Value {
+    if let Routine::Greatest = routine {
+        let by = |a: &Value, b: &Value| a.compare(b).unwrap_or(Ordering::Equal);
+        return values.into_iter().filter(|value| !value.is_null()).max_by(by).unwrap_or_default();
+    }
+    let shown: Vec<_> = values.iter().filter_map(Value::as_time).map(datetime).collect();
+    if shown.len() < values.len() {
+        return Value::Null;
+    }
+    let date = shown[0].date();
+    match routine {
+        Routine::Truncate(Unit::Hour) => Value::Time(utc(date.at(shown[0].hour(), 0, 0, 0))),
+        Routine::Truncate(Unit::Day) => Value::Time(utc(date.at(0, 0, 0, 0))),
+        Routine::Truncate(Unit::Month) => Value::Time(utc(date.first_of_month().at(0, 0, 0, 0))),
+        Routine::Part(Part::Hour) => Value::Int(shown[0].hour().into()),
+        Routine::Part(Part::Day) => Value::Int(date.day().into()),
+        Routine::DaysBetween => Value::Int(date.until(shown[1].date()).expect("in range").get_days().into()),
+        other => panic!("not met in these tests: {other:?}"),
     }
 }
 

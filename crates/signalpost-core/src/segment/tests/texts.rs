@@ -66,7 +66,7 @@ fn conditions_are_grouped_by_event() {
         ("NOT event.color = 'red'", "NOT event.color = 'red'"),
         (
             "event_type = 'a' AND EXISTS (SELECT 1 FROM events WHERE event_type = 'b')",
-            "event_type = 'a' AND EXISTS (SELECT 1 FROM events e WHERE event_type = 'b')",
+            "event_type = 'a' AND done b",
         ),
     ];
     for (condition, expected) in cases {
@@ -175,13 +175,42 @@ const REFUSED: &[(&str, usize, usize, &str, &str)] = &[
     ("IF event_type == 'a' THEN assign to 'x'", 1, 15, "found ==", "equality is written ="),
     ("IF event_type THEN assign to 'x'", 1, 4, "a condition was expected", "age >= 18"),
     ("IF event_time >= 24 hours THEN assign to 'x'", 1, 4, "a length of time can only be compared", "now()"),
-    ("IF event_time >= now() - 1 month THEN assign to 'x'", 1, 26, "month have no fixed length", "30 days"),
+    ("IF now() - event_time >= 1 month THEN assign to 'x'", 1, 4, "no fixed length", "now() - 3 months"),
     ("IF event_time >= now() - 7 THEN assign to 'x'", 1, 26, "a number cannot be taken", "7 days"),
     ("IF event_time >= 'soon' THEN assign to 'x'", 1, 4, "'soon' is not an instant", "2026-04-27"),
     ("IF event_type = 'a' THEN assign to ''", 1, 36, "1 to 200 characters", ""),
     ("IF event_type = 'a'\n AND\n  evnt.x = 1 THEN assign to 'x'", 3, 3, "evnt is neither", "event.x"),
     ("IF 1 < 2 < 3 THEN assign to 'x'", 1, 10, "between two comparisons", "a < b AND b < c"),
-    ("IF a.b.c = 1 THEN assign to 'x'", 1, 4, "too many parts", "property of its own"),
+    ("IF a.b.c = 1 THEN assign to 'x'", 1, 4, "a is neither a table nor an alias", "event.…"),
+    ("IF event.a[x] = 1 THEN assign to 'x'", 1, 12, "expected a place from 0", "items[0]"),
+    ("IF last_seen + 1 month = 3 THEN assign to 'x'", 1, 4, "an instant is compared with a number", "7 days"),
+    (
+        "IF age = 3 AND (age > 2) = 1 THEN assign to 'x'",
+        1,
+        17,
+        "a condition is compared with a number",
+        "IS TRUE",
+    ),
+    (
+        "IF event_time > now() AT TIME ZONE 'Europe/Berln' THEN assign to 'x'",
+        1,
+        36,
+        "no time zone 'Europe/Berln'",
+        "'Europe/Berlin'",
+    ),
+    (
+        "IF event_time > now() AT TIME ZONE 'Europe/Berlin' THEN assign to 'x'",
+        1,
+        4,
+        "what the clocks of a time zone show",
+        "on both sides",
+    ),
+    ("IF event.name ~ '(' THEN assign to 'x'", 1, 17, "not a regular expression: unclosed group", "regex"),
+    ("IF event.name ~ '(a{1000}){1000}' THEN assign to 'x'", 1, 17, "too much memory", "LIKE"),
+    ("IF length(3) = 1 THEN assign to 'x'", 1, 11, "length takes a text", "CAST"),
+    ("IF left(event.a) = 'x' THEN assign to 'x'", 1, 4, "left takes 2 values, not 1", ""),
+    ("IF date_trunc('dy', event_time) = '2026-01-01' THEN assign to 'x'", 1, 15, "'dy' is not a unit", "day"),
+    ("IF lenght(event.a) = 1 THEN assign to 'x'", 1, 4, "lenght", "did you mean length?"),
     (
         "IF count(*) > 3 THEN assign to 'x'",
         1,
@@ -295,6 +324,67 @@ fn refusals_say_where_and_how_to_mend() {
         assert_eq!((refusal.line, refusal.column), (*line, *column), "{text}\n{refusal}");
         assert!(refusal.message.contains(message), "{text}\n{refusal}");
         assert!(refusal.hint.as_deref().unwrap_or_default().contains(hint), "{text}\n{refusal}");
+    }
+}
+
+#[test]
+fn remarks_are_made_on_what_is_taken_all_the_same() {
+    let mut schema = Schema::default();
+    schema.add_trait("location");
+    schema.add_property("category");
+    let notes = |condition: &str| {
+        let text = format!("IF {condition} THEN assign to 'x'");
+        let (_, notes) = parse_with_notes(&text, &schema).expect(condition);
+        notes.into_iter().map(|note| note.message).collect::<Vec<_>>()
+    };
+    assert!(notes("user.locaton = 'x'")[0].contains("did you mean 'location'?"));
+    assert!(
+        notes("event_type = 'a' AND categry = 'x' AND event_time > now() - 1 day")[0].contains("'category'")
+    );
+    assert_eq!(
+        notes("location = 'x' AND email_consent AND first_seen < now() - 3 days"),
+        Vec::<String>::new()
+    );
+    let kept = notes("done view where category = 'x'");
+    assert!(kept.len() == 1 && kept[0].contains("all events of type 'view' are kept for ever"), "{kept:?}");
+    assert_eq!(notes("done view where category = 'x' in the last 30 days"), Vec::<String>::new());
+    assert_eq!(notes("done view at least 3 times"), Vec::<String>::new(), "counted, not kept");
+}
+
+#[test]
+fn bad_input_is_refused_and_never_overflows() {
+    let refused = |text: &str| parse(text, &Schema::default()).expect_err("refused").to_string();
+    let of = |condition: String| format!("IF {condition} THEN assign to 'x'");
+    let parentheses = of(format!("{}a = 1{}", "(".repeat(10_000), ")".repeat(10_000)));
+    assert!(refused(&parentheses).contains("nested more than 64 deep"));
+    let phrases = of(format!("{}a{}", "done a where (".repeat(3_000), ")".repeat(3_000)));
+    assert!(refused(&phrases).contains("nested more than 64 deep"));
+    let casts = of(format!("a{} = 1", "::text".repeat(5_000)));
+    assert!(refused(&casts).contains("nested"));
+    let zones = of(format!("now(){} > now()", " AT TIME ZONE 'UTC'".repeat(3_000)));
+    assert!(refused(&zones).contains("nested"));
+    let joined = of(format!("a{} = 'x'", " || a".repeat(9_000)));
+    assert!(refused(&joined).contains("nested"));
+    let steps = of(format!("event{} = 1", ".a".repeat(9_000)));
+    assert!(refused(&steps).contains("more than 16 steps"));
+    let follows = of(format!("done a{}", " then a".repeat(3_000)));
+    assert!(refused(&follows).contains("at most 8 events in a row"));
+    let long = of(format!("a = '{}'", "x".repeat(100 * 1024)));
+    assert!(refused(&long).contains("at most 65536 are taken"));
+    let whens = of(format!("CASE {} END = 1", "WHEN a THEN 1 ".repeat(4_000)));
+    assert!(parse(&whens, &Schema::default()).is_ok(), "long, not deep");
+    // As deep as is taken, through all that is done with a segment.
+    for text in [
+        of(format!("{}a = 1{}", "NOT (b = 1 OR c = 2 AND ".repeat(31), ")".repeat(31))),
+        of(format!("{}done a{}", "done a where (x = 1 AND ".repeat(20), ")".repeat(20))),
+        of(format!("{}a{} = 1", "coalesce(1, 1 + ".repeat(60), ")".repeat(60))),
+    ] {
+        let Ok(Statement::Segment(definition)) = parse(&text, &Schema::default()) else { panic!("{text}") };
+        assert_eq!(definition.to_string(), canonical(&definition.to_string()));
+        assert!(!definition.to_sql().is_empty());
+        let json = Statement::Segment(definition.clone()).to_builder();
+        let again = crate::segment::parse_builder(&json, &Schema::default()).map(|(statement, _)| statement);
+        assert_eq!(again, Ok(Statement::Segment(definition)));
     }
 }
 
