@@ -14,6 +14,8 @@ pub mod settings;
 
 pub mod problem;
 
+pub mod change;
+
 mod json;
 
 pub mod raw;
@@ -22,25 +24,33 @@ pub mod batch;
 
 pub mod bot;
 pub mod email;
+mod facts;
 pub mod fingerprint;
 pub mod identity;
+pub mod link;
 pub mod money;
+pub mod phone;
+pub mod place;
+pub mod plan;
 pub mod product_id;
+pub mod score;
 pub mod text;
 pub mod timestamp;
 
 pub mod tracking;
 
 pub use batch::parse_batch;
-pub use bot::Agent;
+pub use bot::{Agent, Rule, Verdict};
+pub use change::Change;
 pub use problem::{BodyError, Problem, ProblemCode, Rejection};
 pub use raw::{Field, RawEvent};
 pub use settings::{
-    DateOrder, DecimalMark, FingerprintScope, Limits, ProductIdPolicy, SourceSettings, Vendor,
+    DateOrder, DecimalMark, FingerprintScope, Limits, Normalise, ProductIdPolicy, SourceSettings, Vendor,
 };
 
 use std::borrow::Cow;
 
+use change::Notes;
 use problem::excerpt;
 use raw::type_name;
 use text::{is_placeholder_id, is_sentinel, tidy};
@@ -48,10 +58,17 @@ use text::{is_placeholder_id, is_sentinel, tidy};
 use crate::event::Event;
 use crate::id::{AnonymousId, CustomerId, EventId, ProductId};
 use crate::time::Timestamp;
-use crate::value::{Map, Value, get, set};
+use crate::value::{Value, get, set};
 
 /// The longest event type, in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 200;
+
+/// The key in `context` under which an automaton's kind and the reason stand.
+pub const MARKED_BOT: &str = "bot";
+
+/// The key in `context` that says a mail service fetched this, perhaps with no
+/// person: not to be counted as engagement alone.
+pub const MACHINE_OPEN: &str = "machine_open";
 
 /// An event after cleaning.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +81,10 @@ pub struct Clean {
     pub fingerprint: u128,
     /// What was mended, left out or looks dubious.
     pub problems: Vec<Problem>,
+    /// Each value that was changed: from what, to what, by which rule.
+    pub changes: Vec<Change>,
+    /// The kind of program that did it, when its user agent was told.
+    pub agent: Option<Verdict>,
 }
 
 /// Cleans one event.
@@ -97,7 +118,46 @@ struct Judged {
     timestamp: Timestamp,
     /// The time as the sender's clock had it, when that was wrong.
     original_timestamp: Option<Timestamp>,
-    problems: Vec<Problem>,
+    agent: Option<Verdict>,
+    /// Whether the agent is to be marked as an automaton.
+    marked: bool,
+    notes: Notes,
+}
+
+/// Cleans one event and holds it against a tracking plan.
+///
+/// # Errors
+/// As [`clean`], and when the plan is strict about an event that differs.
+pub fn clean_by_plan(
+    raw: RawEvent<'_>,
+    received_at: Timestamp,
+    user_agent: Option<&str>,
+    source: &SourceSettings,
+    plan: &plan::Plan,
+    assign_id: impl FnOnce() -> EventId,
+) -> Result<Clean, Rejection> {
+    let judged = match judge(&raw, received_at, user_agent, source) {
+        Ok(judged) => judged,
+        Err(problem) => return Err(raw.reject(problem)),
+    };
+    // Only what may be rejected is needed again as it came.
+    let as_it_came = plan.may_reject(&judged.event_type).then(|| raw.clone());
+    let mut clean = judged.into_clean(raw, received_at, source, assign_id);
+    let outcome = plan.check(&clean.event);
+    match (outcome.rejected, as_it_came, outcome.problems.first()) {
+        (true, Some(raw), Some(first)) => {
+            let mut problem = first.clone();
+            let more = outcome.problems.len() - 1;
+            if more > 0 {
+                problem.message.push_str(&format!("; and {more} more"));
+            }
+            Err(raw.reject(problem))
+        }
+        _ => {
+            clean.problems.extend(outcome.problems);
+            Ok(clean)
+        }
+    }
 }
 
 fn judge(
@@ -110,21 +170,20 @@ fn judge(
         return Err(problem.clone());
     }
     let event_type = event_type(&raw.event_type)?;
-    let mut problems = Vec::new();
-    let customer_id = identity(&raw.customer_id, "customer_id", source, &mut problems)?;
-    let anonymous_id = identity(&raw.anonymous_id, "anonymous_id", source, &mut problems)?;
+    let mut notes = Notes::default();
+    let customer_id = identity(&raw.customer_id, "customer_id", source, &mut notes.problems)?;
+    let anonymous_id = identity(&raw.anonymous_id, "anonymous_id", source, &mut notes.problems)?;
     if customer_id.is_none() && anonymous_id.is_none() {
-        let why = problems.first().map(|problem| format!(" ({})", problem.message)).unwrap_or_default();
+        let why = notes.problems.first().map(|problem| format!(" ({})", problem.message)).unwrap_or_default();
         let message = format!("send customer_id or anonymous_id; neither names anybody{why}");
         return Err(Problem::new(ProblemCode::MissingIdentity, "customer_id", message));
     }
     let event_id = identity::read(&raw.event_id, "event_id")?.filter(|id| !is_sentinel(id));
-    let (timestamp, original_timestamp) = time(raw, received_at, source, &mut problems)?;
-    if source.filter_bots {
-        refuse_bots(raw, user_agent, source)?;
-    }
+    let (timestamp, original_timestamp) = time(raw, received_at, source, &mut notes.problems)?;
+    let (agent, marked) = judge_agent(raw, user_agent, source)?;
     let product = product_id::read(&raw.product_id, &source.product_ids);
-    problems.extend(product.problem);
+    notes.problems.extend(product.problem);
+    note_fields(raw, &event_type, timestamp, product.id.as_ref(), &mut notes);
     Ok(Judged {
         event_type,
         customer_id: customer_id.map(|id| CustomerId::from(&*id)),
@@ -133,7 +192,9 @@ fn judge(
         product_id: product.id,
         timestamp,
         original_timestamp,
-        problems,
+        agent,
+        marked,
+        notes,
     })
 }
 
@@ -146,9 +207,13 @@ impl Judged {
         assign_id: impl FnOnce() -> EventId,
     ) -> Clean {
         let RawEvent { mut properties, mut traits, mut context, .. } = raw;
-        clean_email(&mut traits, "traits", &mut self.problems);
-        clean_email(&mut properties, "properties", &mut self.problems);
-        clean_amounts(&mut properties, source, &mut self.problems);
+        facts::clean(&mut properties, &mut traits, &mut context, source, &mut self.notes);
+        if let Some(verdict) = self.agent.as_ref().filter(|_| self.marked) {
+            set(&mut context, MARKED_BOT, marks(verdict));
+        }
+        if self.agent.as_ref().is_some_and(|verdict| verdict.agent == Agent::EmailProxy) {
+            set(&mut context, MACHINE_OPEN, Value::Bool(true));
+        }
         if let Some(original) = self.original_timestamp {
             set(&mut context, fingerprint::ORIGINAL_TIMESTAMP, Value::Text(original.to_string().into()));
         }
@@ -167,7 +232,8 @@ impl Judged {
             source: source.id.clone(),
         };
         let fingerprint = fingerprint::fingerprint(&event);
-        Clean { event, has_own_id, fingerprint, problems: self.problems }
+        let Notes { problems, changes } = self.notes;
+        Clean { event, has_own_id, fingerprint, problems, changes, agent: self.agent }
     }
 }
 
@@ -262,87 +328,78 @@ fn time(
     Ok((corrected, Some(stated)))
 }
 
-/// Refuses what automatons did. The person's agent, which a server passes on in
-/// `context`, says more than the agent of the server's own request.
-fn refuse_bots(raw: &RawEvent<'_>, user_agent: Option<&str>, source: &SourceSettings) -> Result<(), Problem> {
+/// What kind of program did it, and whether it is to be marked. The person's
+/// agent, which a server passes on in `context`, says more than the agent of the
+/// server's own request.
+fn judge_agent(
+    raw: &RawEvent<'_>,
+    user_agent: Option<&str>,
+    source: &SourceSettings,
+) -> Result<(Option<Verdict>, bool), Problem> {
     let passed_on = ["user_agent", "userAgent"].iter().find_map(|name| get(&raw.context, name)?.as_text());
     let (agent, field) = match (passed_on, user_agent) {
         (Some(agent), _) => (agent, "context.user_agent"),
         (None, Some(agent)) => (agent, "user_agent"),
-        (None, None) => return Ok(()),
+        (None, None) => return Ok((None, false)),
     };
-    let refused = match bot::classify(agent) {
-        Agent::Bot => passed_on.is_some() || source.drop_http_libraries || !bot::is_unnamed(agent),
-        Agent::LinkScanner => true,
-        Agent::HttpLibrary => passed_on.is_some() || source.drop_http_libraries,
+    let verdict = bot::explain(agent);
+    let doubted = passed_on.is_some() || source.drop_http_libraries;
+    let is_bot = match verdict.agent {
+        Agent::Crawler | Agent::Automation | Agent::LinkScanner => true,
+        Agent::HttpLibrary | Agent::Unnamed => doubted,
         Agent::Human | Agent::App | Agent::EmailClient | Agent::EmailProxy => false,
     };
-    if refused {
-        let message = format!("{:?} is an automaton", excerpt(agent));
+    if is_bot && source.filter_bots && !source.mark_bots {
+        let message = format!("{:?} is an automaton: {verdict}", excerpt(agent));
         return Err(Problem::new(ProblemCode::Bot, field, message));
     }
-    Ok(())
+    Ok((Some(verdict), is_bot && source.filter_bots))
 }
 
-/// Normalises `email`; an unusable one leaves the map for a remark.
-fn clean_email(map: &mut Map, name: &str, problems: &mut Vec<Problem>) {
-    let Some(place) = map.iter().position(|(name, _)| &**name == "email") else { return };
-    let field = || format!("{name}.email");
-    let Some((_, value)) = map.get_mut(place) else { return };
-    let text = match value {
-        Value::Null => return,
-        Value::Text(text) => text,
-        other => {
-            let message = format!("expected text, got {}: {}", type_name(other), excerpt(&other.to_string()));
-            problems.push(Problem::new(ProblemCode::BadEmail, field(), message));
-            map.remove(place);
-            return;
-        }
-    };
-    match email::normalise(text) {
-        Some(address) => {
-            if email::is_placeholder(&address) {
-                let message = format!("{address:?} is hardly a person's address; kept");
-                problems.push(Problem::new(ProblemCode::PlaceholderEmail, field(), message));
-            }
-            if *address != **text {
-                *text = address.into();
-            }
-        }
-        None => {
-            if !is_sentinel(&tidy(text)) {
-                let message = format!("{text:?} is not an address mail can be sent to; left out");
-                problems.push(Problem::new(ProblemCode::BadEmail, field(), message));
-            }
-            map.remove(place);
-        }
-    }
+/// What `context.bot` says of an automaton.
+fn marks(verdict: &Verdict) -> Value {
+    let text = |text: &str| Value::Text(text.into());
+    Value::Map(vec![
+        ("kind".into(), text(verdict.agent.as_str())),
+        ("rule".into(), text(verdict.rule.as_str())),
+        ("evidence".into(), text(&verdict.evidence)),
+    ])
 }
 
-/// Writes amounts of money that are text, such as `$1,234.50`, as plain decimal
-/// text, so that sums can be taken. What cannot be read stays as it came.
-fn clean_amounts(properties: &mut Map, source: &SourceSettings, problems: &mut Vec<Problem>) {
-    const NAMES: [&str; 7] = ["price", "unit_price", "revenue", "total", "subtotal", "tax", "amount"];
-    let is_amount = |name: &str, value: &Value| {
-        let is_text = value.as_text().is_some_and(|text| text.bytes().any(|byte| byte.is_ascii_digit()));
-        is_text && NAMES.contains(&name) && value.as_number().is_none()
+/// Notes which of an event's own fields were changed.
+fn note_fields(
+    raw: &RawEvent<'_>,
+    event_type: &str,
+    timestamp: Timestamp,
+    product_id: Option<&ProductId>,
+    notes: &mut Notes,
+) {
+    let of_text = |field: &Field<'_>, now: Option<&str>| match (field, now) {
+        (Field::Text(text), Some(now)) => **text != *now,
+        (Field::Absent, _) | (_, None) => false,
+        (Field::Value(_), Some(_)) => true,
     };
-    if !properties.iter().any(|(name, value)| is_amount(name, value)) {
-        return;
+    if of_text(&raw.event_type, Some(event_type)) {
+        notes.change("event_type", raw.event_type.to_value(), Value::Text(event_type.into()), "text");
     }
-    let stated = get(properties, "currency").and_then(Value::as_text).map(|text| tidy(text).into_owned());
-    let currency = stated.as_deref().or(source.currency.as_deref());
-    for (name, value) in properties.iter_mut().filter(|(name, value)| is_amount(name, value)) {
-        if let Some(amount) = money::normalise(value, currency, source.decimal_mark) {
-            *value = Value::Text(amount.into());
-            continue;
-        }
-        let message = format!(
-            "{:?} is no amount in {}, or could be two; kept as it came. Send a number, or set decimal_mark of the source",
-            excerpt(&value.to_string()),
-            currency.unwrap_or("a known currency")
+    let product = product_id.map(ProductId::as_str);
+    if of_text(&raw.product_id, product) {
+        let to = product.map_or(Value::Null, |id| Value::Text(id.into()));
+        notes.change("product_id", raw.product_id.to_value(), to, "product_id");
+    }
+    // RFC 3339 says the same instant in another form at most.
+    let other_form = match &raw.timestamp {
+        Field::Absent => false,
+        Field::Text(text) => !timestamp::is_rfc3339(text),
+        Field::Value(_) => true,
+    };
+    if other_form {
+        notes.change(
+            "timestamp",
+            raw.timestamp.to_value(),
+            Value::Text(timestamp.to_string().into()),
+            "timestamp",
         );
-        problems.push(Problem::new(ProblemCode::BadAmount, format!("properties.{name}"), message));
     }
 }
 

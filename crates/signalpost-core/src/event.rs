@@ -44,6 +44,17 @@ impl Event {
         }
     }
 
+    /// The kind of automaton this event was marked with (see
+    /// [`crate::clean::SourceSettings::mark_bots`]); `None` for people.
+    pub fn marked_bot(&self) -> Option<&str> {
+        get(&self.context, crate::clean::MARKED_BOT)?.get("kind")?.as_text()
+    }
+
+    /// Whether a mail service fetched this, perhaps with no person behind it.
+    pub fn is_machine_open(&self) -> bool {
+        matches!(get(&self.context, crate::clean::MACHINE_OPEN), Some(Value::Bool(true)))
+    }
+
     /// The value of a column of `events`: one of the event's own fields, else
     /// the property of that name, else [`Value::Null`].
     ///

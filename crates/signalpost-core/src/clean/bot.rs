@@ -1,14 +1,17 @@
-//! What kind of program a user agent belongs to.
+//! What kind of program a user agent belongs to, and why that is believed.
 //!
-//! In: the text of a `User-Agent`. Out: [`Agent`]. Mail programs and mail
-//! proxies are told first, then programs with a name, then automatons by
-//! isbot's public patterns (`bot/named.txt`, `bot/unnamed.txt`), with native
-//! apps, which a filter made for web pages tends to drop, held apart.
+//! In: the text of a `User-Agent`. Out: [`Verdict`]: an [`Agent`], the [`Rule`]
+//! that told it and the part of the text the rule saw. The order of the
+//! questions is the order of their certainty: what serves mail, what calls
+//! itself a library or an automaton, what has the marks of a native app or a
+//! phone, and only then words and shapes that automatons merely prefer.
 
+mod rules;
+
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::LazyLock;
 
-use regex::bytes::{Regex, RegexBuilder};
+use rules::Pattern;
 
 /// What kind of program made a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,155 +27,249 @@ pub enum Agent {
     EmailProxy,
     /// Follows links in mail before the reader does: never a click.
     LinkScanner,
-    /// An automaton.
-    Bot,
+    /// A crawler, monitor, previewer or other automaton that names itself.
+    Crawler,
+    /// A tool that drives a browser with no person before it.
+    Automation,
     /// A library programs make requests with, such as curl.
     HttpLibrary,
+    /// The text has the shape of no browser and no app. That is reason enough
+    /// to doubt a visitor, but not a server that sends events with a key.
+    Unnamed,
 }
 
-/// Image proxies and prefetchers. A bare `Mozilla/5.0` is Apple Mail Privacy
-/// Protection (ua-parser/uap-core issue 509).
-const EMAIL_PROXIES: &str = r"googleimageproxy|yahoomailproxy|seznamemailproxy|ramblermail|imageproxy\b|fastmailua|shortwave image fetcher|outlook-ios-image|^mozilla/5\.0$";
+impl Agent {
+    /// Every kind there is.
+    pub const ALL: [Self; 9] = [
+        Self::Human,
+        Self::App,
+        Self::EmailClient,
+        Self::EmailProxy,
+        Self::LinkScanner,
+        Self::Crawler,
+        Self::Automation,
+        Self::HttpLibrary,
+        Self::Unnamed,
+    ];
 
-const LINK_SCANNERS: &str = r"barracuda ?sentinel|spamexperts|mimecast|proofpoint|safelinks|urldefense|trendmicro|symantec.*(?:email|web ?isolation)|messagelabs";
+    /// The kind as events and answers show it: never changed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "person",
+            Self::App => "native_app",
+            Self::EmailClient => "email_client",
+            Self::EmailProxy => "email_proxy",
+            Self::LinkScanner => "link_scanner",
+            Self::Crawler => "crawler",
+            Self::Automation => "automation",
+            Self::HttpLibrary => "http_library",
+            Self::Unnamed => "unnamed",
+        }
+    }
 
-/// Mail programs, by name. Each is bounded so that a bot or an app which only
-/// mentions one is not taken for it.
-const EMAIL_CLIENTS: &str = r"\bmicrosoft outlook\b|\bms-?office(?:;|\)| )|\boutlook-(?:ios|android)/|thunderbird/|\bairmail\b|^apple ?mail\b|^mail/\d|\bbarca(?:pro)?/|canary(?:%20| )mail|\bpostbox/|\bspicebird/|\bmail(?:bird|spring|mate|plane)/|\bbluemail/|\blotus-notes/|\bpolymail/|^windowsmail/|^navermailapp/|\bandroid-gmail/|^davdroid/|^davx5/|\bthe bat!|\beudora\b|\bevolution/\d|\bkmail/|\bsylpheed|\bclaws mail|\bgeary/|\bsparrow/|\bemclient\b|\bprotonmail\b|\bfoxmail\b|^spark/";
-
-/// Libraries, by the name they send themselves.
-const HTTP_LIBRARIES: &str = r"^(?:lib)?curl/|^wget/|^python-(?:requests|urllib3?|httpx|httplib2|xmlrpc|aiohttp)|^python/\S* aiohttp|^aiohttp|^aiosonic|^boto3?/|^go-http-client|^go-resty|^fasthttp|^axios/|^node-fetch|^node-superagent|^superagent|^undici|^node(?:\.js)?(?:/|$)|^got[ /(]|^needle/|^bun/|^deno/|^electron-fetch|^okhttp/\S+$|^java/|^java-http-client|^apache-httpclient|^apache-httpasyncclient|^jakarta commons-httpclient|^google-http-java-client|^grpc-|^ahc/|^asynchttpclient|^reactornetty/|^jersey/|^unirest|^vert\.x|^jetty/|^guzzle|^php-curl|^php-soap|^php/|^symfony httpclient|^http_request|^pecl::http|^wordpress/\S+; |^ruby(?:/|$)|^faraday|^rest-client|^httparty|^typhoeus|^http\.rb|^mechanize|^www-mechanize|^libwww-perl|^lwp|^perl|^mojolicious|^httpie/|^xh/|^hyper/|^reqwest|^ureq/|^isahc|^dart/|^restsharp|^\.net|^dotnet|^microsoft\.net|^httpclient|^cpp-httplib|^postmanruntime|^insomnia/|^bruno|^apidog/|^thunder client|^hoppscotch|^k6/|^apachebench|^hey/|^wrk|^vegeta|^oha|^locust|^jmeter|^apache-jmeter|^azure-data-factory|^containers/|^buildah/|^helm/|^skopeo/|^go-containerregistry|^req/v|^httprs/|^libcurl|^winhttp|^powershell|windowspowershell/|^embarcadero|^erlang|^hackney/|^mint/|^elixir|^clj-http|^sttp|^scalaj|^akka-http|^pekko-http|^kong/|^zapier|^make/|^n8n|^segment|^analytics-(?:node|python|ruby|go|java|php)|^r-curl|^httr";
-
-/// Marks of native apps: Apple's network layer, Android's, players of podcasts.
-const APPS: &str = r"\bcfnetwork/|^dalvik/|\balamofire/|\bcronet/|^(?:antenna)?pod(?:cast|kicker)|^pocket ?casts|^audible\b|^media(?:monkey| player)|^windows-media-player";
-
-/// Products named before a phone's system. Browsers look the same, so this is
-/// asked of other agents only.
-const APP_PRODUCTS: &str =
-    r"^[\w.%&' -]+/[\w.()+-]*[ (;,].*\b(?:ios|iphone|ipad|ipados|ipod|android|watchos|tvos)\b";
-
-/// What must not be read as a bot's name: what isbot excluded by look-around,
-/// then products that contain one by chance.
-const MASKED: &str = r" channel/google|google/google|google(?:wv|app|lens|/google| pixel| tv\b| earth|quicksearchbox|mobile/)|com\.google\.(?:maps|ios|android|opa)|_ios/com\.google|google_ios|gnews|newsarticle/|okhttp/|newssapphire| cubots?|camscan|libhttp|java;|qqdownload|ce-html/1\.0;|(?:s60 )?discovery(?: air| elite| pro|_a\d|2-dg)|msie [6-9].*chromeframe/|\b[a-z]+news/\d[\d.]*(?: ?\(| ip| r|$|/ios)|sogousearch$";
-
-/// Automatons isbot does not know.
-const FURTHER_BOTS: &str = r"uptime|\bseo(?:company|\b)|extractor|examiner|kube-probe|kubectl/|wkhtmlto|zombie\.js|claude-web|debugbear|observatory/|websnapr|webthumb|snapsearch|whatweb|gitlab/|\bpreload|\bcrwlr|htdig/|^\[object |cerberian|cpython/|jsdom/|lighthouse|barkrowler|^mikrotik/|::|^libvlc|dotbot|slurp|ahrefs|semrush|gptbot|anthropic|perplexity|bytespider";
-
-static EMAIL_PROXY: LazyLock<Option<Regex>> = LazyLock::new(|| compile(EMAIL_PROXIES));
-static LINK_SCANNER: LazyLock<Option<Regex>> = LazyLock::new(|| compile(LINK_SCANNERS));
-static EMAIL_CLIENT: LazyLock<Option<Regex>> = LazyLock::new(|| compile(EMAIL_CLIENTS));
-static HTTP_LIBRARY: LazyLock<Option<Regex>> = LazyLock::new(|| compile(HTTP_LIBRARIES));
-static APP: LazyLock<Option<Regex>> = LazyLock::new(|| compile(APPS));
-static APP_PRODUCT: LazyLock<Option<Regex>> = LazyLock::new(|| compile(APP_PRODUCTS));
-static MASK: LazyLock<Option<Regex>> = LazyLock::new(|| compile(MASKED));
-static NAMED: LazyLock<Option<Regex>> =
-    LazyLock::new(|| compile(&format!("{}|{FURTHER_BOTS}", joined(include_str!("bot/named.txt")))));
-static UNNAMED: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&joined(include_str!("bot/unnamed.txt"))));
-
-/// All patterns as one: nearly every browser matches none, which one pass over
-/// its name tells.
-static ANY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let lists = [joined(include_str!("bot/named.txt")), joined(include_str!("bot/unnamed.txt"))];
-    let own = [EMAIL_PROXIES, LINK_SCANNERS, EMAIL_CLIENTS, HTTP_LIBRARIES, APPS, FURTHER_BOTS];
-    compile(&own.into_iter().chain(lists.iter().map(String::as_str)).collect::<Vec<_>>().join("|"))
-});
-
-/// The patterns of a list, as one.
-fn joined(list: &str) -> String {
-    let patterns: Vec<&str> =
-        list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    patterns.join("|")
+    /// Whether no person is behind it.
+    pub const fn is_automaton(self) -> bool {
+        matches!(
+            self,
+            Self::LinkScanner | Self::Crawler | Self::Automation | Self::HttpLibrary | Self::Unnamed
+        )
+    }
 }
 
-/// `None` for a wrong pattern, which a test rules out. Bytes without Unicode,
-/// as JavaScript reads these patterns. The cache of states is large enough for
-/// these alternations (with 8 MiB a look takes fifty times longer) and small
-/// enough that made-up agents cannot fill the memory.
-fn compile(pattern: &str) -> Option<Regex> {
-    const STATES_BYTES_MAX: usize = 32 * 1024 * 1024;
-    RegexBuilder::new(pattern)
-        .unicode(false)
-        .case_insensitive(true)
-        .size_limit(STATES_BYTES_MAX)
-        .dfa_size_limit(STATES_BYTES_MAX)
-        .build()
-        .ok()
+/// How a kind was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// Nothing speaks against a browser.
+    Browser,
+    /// It names a kind of program.
+    Name,
+    /// It has the marks of a native app: its system, network layer or package.
+    AppMark,
+    /// It is called as apps are.
+    AppName,
+    /// It has the marks of a phone's or console's own browser.
+    Phone,
+    /// It calls itself an automaton.
+    SaysSo,
+    /// It has a word that automatons prefer, such as an address to write to.
+    Hint,
+    /// It says `compatible;` and then names no browser.
+    CompatibleWithNone,
+    /// It calls itself Mozilla and has no browser's engine.
+    NoEngine,
+    /// It has the shape of no browser.
+    Shape,
 }
 
-fn matches(regex: &LazyLock<Option<Regex>>, text: &[u8]) -> bool {
-    LazyLock::force(regex).as_ref().is_some_and(|regex| regex.is_match(text))
+impl Rule {
+    /// The rule as events and answers show it: never changed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Name => "name",
+            Self::AppMark => "app_mark",
+            Self::AppName => "app_name",
+            Self::Phone => "phone",
+            Self::SaysSo => "says_so",
+            Self::Hint => "hint",
+            Self::CompatibleWithNone => "compatible_with_none",
+            Self::NoEngine => "no_engine",
+            Self::Shape => "shape",
+        }
+    }
+}
+
+/// A kind of program, and why it is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The kind.
+    pub agent: Agent,
+    /// How it was told.
+    pub rule: Rule,
+    /// What in the text told it; empty where nothing did.
+    pub evidence: Box<str>,
+}
+
+impl Verdict {
+    fn new(agent: Agent, rule: Rule, evidence: &[u8]) -> Self {
+        const EVIDENCE_BYTES_MAX: usize = 60;
+        let evidence = evidence.get(..EVIDENCE_BYTES_MAX).unwrap_or(evidence);
+        Self { agent, rule, evidence: String::from_utf8_lossy(evidence).trim().into() }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let of = |f: &mut std::fmt::Formatter<'_>, why: &str| write!(f, "{why} ({:?})", self.evidence);
+        match self.rule {
+            Rule::Browser => f.write_str("nothing speaks against a browser"),
+            Rule::Name => of(f, "it names itself"),
+            Rule::AppMark => of(f, "it has the marks of a native app"),
+            Rule::AppName => of(f, "it is called as apps are"),
+            Rule::Phone => of(f, "it has the marks of a phone's own browser"),
+            Rule::SaysSo => of(f, "it calls itself an automaton"),
+            Rule::Hint => of(f, "it has a word that automatons prefer"),
+            Rule::CompatibleWithNone => f.write_str("it is compatible with no known browser"),
+            Rule::NoEngine => f.write_str("it calls itself Mozilla and has no browser's engine"),
+            Rule::Shape => f.write_str("it has the shape of no browser"),
+        }
+    }
 }
 
 /// Compiles the patterns, which takes a tenth of a second and else falls to the
 /// first event. `false` when one is wrong, which a test rules out.
 pub fn prepare() -> bool {
-    [
-        &EMAIL_PROXY,
-        &LINK_SCANNER,
-        &EMAIL_CLIENT,
-        &HTTP_LIBRARY,
-        &APP,
-        &APP_PRODUCT,
-        &MASK,
-        &NAMED,
-        &UNNAMED,
-        &ANY,
-    ]
-    .iter()
-    .all(|regex| LazyLock::force(regex).is_some())
+    rules::ALL.iter().all(|pattern| pattern.is_sound())
 }
 
 thread_local! {
     /// The agent judged last on this thread: the events of one request, and of
     /// one visit, come from the same.
-    static LAST: RefCell<(Vec<u8>, Option<Agent>)> = const { RefCell::new((Vec::new(), None)) };
+    static LAST: RefCell<Option<(Vec<u8>, Verdict)>> = const { RefCell::new(None) };
 }
 
 /// The kind of program `user_agent` belongs to.
 pub fn classify(user_agent: &str) -> Agent {
+    with_verdict(user_agent, |verdict| verdict.agent)
+}
+
+/// The kind of program `user_agent` belongs to, and why.
+pub fn explain(user_agent: &str) -> Verdict {
+    with_verdict(user_agent, Verdict::clone)
+}
+
+fn with_verdict<T>(user_agent: &str, take: impl FnOnce(&Verdict) -> T) -> T {
     let given = trimmed(user_agent);
-    LAST.with_borrow_mut(|(text, known)| match known {
-        Some(agent) if text == given => *agent,
-        _ => {
-            let agent = judge(given);
-            text.clear();
-            text.extend_from_slice(given);
-            *known.insert(agent)
-        }
+    LAST.with_borrow_mut(|last| match last {
+        Some((text, verdict)) if text == given => take(verdict),
+        _ => take(&last.insert((given.to_owned(), judge(given))).1),
     })
 }
 
-fn judge(given: &[u8]) -> Agent {
+fn judge(given: &[u8]) -> Verdict {
     let start = given.get(..5).unwrap_or_default();
-    let browser = start.eq_ignore_ascii_case(b"mozil") || start.eq_ignore_ascii_case(b"opera");
-    let person = if !browser && matches(&APP_PRODUCT, given) { Agent::App } else { Agent::Human };
-    if !matches(&ANY, given) {
-        return person;
+    let is_mozilla = start.eq_ignore_ascii_case(b"mozil");
+    let browser = is_mozilla || start.eq_ignore_ascii_case(b"opera");
+    if browser && !rules::ANY.is_in(given) {
+        return without_engine(given, is_mozilla)
+            .unwrap_or_else(|| Verdict::new(Agent::Human, Rule::Browser, b""));
     }
-    let kinds = [
-        (&EMAIL_PROXY, Agent::EmailProxy),
-        (&LINK_SCANNER, Agent::LinkScanner),
-        (&EMAIL_CLIENT, Agent::EmailClient),
-        (&HTTP_LIBRARY, Agent::HttpLibrary),
-    ];
-    if let Some((_, agent)) = kinds.iter().find(|(regex, _)| matches(regex, given)) {
-        return *agent;
+    let masked = mask(given);
+    // Mail's own programs and driven browsers are few: one look tells whether
+    // to ask for each of them.
+    let rare = rules::RARE.is_in(given);
+    let if_rare = |pattern, text, agent| if rare { found(pattern, text, agent, Rule::Name) } else { None };
+    if_rare(&rules::EMAIL_PROXY, given, Agent::EmailProxy)
+        .or_else(|| if_rare(&rules::LINK_SCANNER, given, Agent::LinkScanner))
+        .or_else(|| found(&rules::HTTP_LIBRARY, given, Agent::HttpLibrary, Rule::Name))
+        .or_else(|| if_rare(&rules::AUTOMATION, &masked, Agent::Automation))
+        .or_else(|| {
+            let desktop = browser && rules::DESKTOP_APP.is_in(given) && !rules::EMAIL_CLIENT.is_in(given);
+            desktop.then(|| Verdict::new(Agent::App, Rule::AppMark, b"Electron"))
+        })
+        .or_else(|| found(&rules::NAMED, &masked, Agent::Crawler, Rule::SaysSo))
+        .or_else(|| if_rare(&rules::EMAIL_CLIENT, given, Agent::EmailClient))
+        .or_else(|| if browser { of_browser(given, &masked) } else { of_other(given, &masked) })
+        .or_else(|| without_engine(given, is_mozilla))
+        .or_else(|| found(&rules::UNNAMED, &masked, Agent::Unnamed, Rule::Shape))
+        .unwrap_or_else(|| Verdict::new(Agent::Human, Rule::Browser, b""))
+}
+
+fn found(pattern: &Pattern, text: &[u8], agent: Agent, rule: Rule) -> Option<Verdict> {
+    pattern.find(text).map(|evidence| Verdict::new(agent, rule, evidence))
+}
+
+/// What speaks for an app or an automaton in the agent of a browser.
+fn of_browser(given: &[u8], masked: &[u8]) -> Option<Verdict> {
+    found(&rules::WEB_VIEW, given, Agent::App, Rule::AppMark).or_else(|| {
+        // Apps add words of theirs to the agent of the web view they show.
+        let in_hand = rules::HAND_HELD.is_in(given) && !rules::CONTACT.is_in(masked);
+        if in_hand { None } else { found(&rules::HINT, masked, Agent::Crawler, Rule::Hint) }
+    })
+}
+
+/// What speaks for a phone, an app or an automaton in any other agent.
+fn of_other(given: &[u8], masked: &[u8]) -> Option<Verdict> {
+    compatible_with_none(given)
+        .or_else(|| found(&rules::PHONE, given, Agent::Human, Rule::Phone))
+        .or_else(|| found(&rules::APP, given, Agent::App, Rule::AppMark))
+        .or_else(|| {
+            // Who leaves an address or does a machine's work is no app,
+            // whatever it is called.
+            let serves = contains(given, b"+http") || rules::CHORE.is_in(given);
+            let bare = rules::ADDRESS.blank(given);
+            if serves { None } else { found(&rules::APP_NAME, &bare, Agent::App, Rule::AppName) }
+        })
+        .or_else(|| found(&rules::HINT, masked, Agent::Crawler, Rule::Hint))
+}
+
+/// Who says Mozilla but has no engine, or is compatible with no browser.
+fn without_engine(given: &[u8], is_mozilla: bool) -> Option<Verdict> {
+    if !is_mozilla {
+        return None;
     }
-    let text = mask(given);
-    if matches(&NAMED, &text) {
-        return Agent::Bot;
-    }
-    if person == Agent::App || (!browser && matches(&APP, given)) {
-        return Agent::App;
-    }
-    if matches(&UNNAMED, &text) { Agent::Bot } else { Agent::Human }
+    compatible_with_none(given).or_else(|| {
+        if rules::ENGINE.is_in(given) {
+            return None;
+        }
+        let app = rules::APP_NAME.find(given).map(|name| Verdict::new(Agent::App, Rule::AppName, name));
+        app.or_else(|| Some(Verdict::new(Agent::Unnamed, Rule::NoEngine, b"")))
+    })
+}
+
+fn compatible_with_none(given: &[u8]) -> Option<Verdict> {
+    let none = contains(given, b"(compatible") && !rules::COMPATIBLE_BROWSER.is_in(given);
+    none.then(|| Verdict::new(Agent::Crawler, Rule::CompatibleWithNone, b""))
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
 /// Whether an agent is held for an automaton only because it has the shape of
-/// no browser: `MyShop-Backend/1.0`. That is reason enough to doubt a visitor,
-/// but not a server that sends events with a key.
+/// no browser: `MyShop-Backend/1.0`.
 pub fn is_unnamed(user_agent: &str) -> bool {
-    !matches(&NAMED, &mask(trimmed(user_agent)))
+    classify(user_agent) == Agent::Unnamed
 }
 
 /// The part that is judged: no real agent is longer.
@@ -182,9 +279,40 @@ fn trimmed(user_agent: &str) -> &[u8] {
     bytes.get(..BYTES_MAX).unwrap_or(bytes)
 }
 
-fn mask(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    match LazyLock::force(&MASK) {
-        Some(regex) => regex.replace_all(text, &b" - "[..]),
-        None => text.into(),
+/// The text without what looks like an automaton's name by chance: the model of
+/// a device (`Android 7.0; M bot 54`), and the products of [`rules::MASK`].
+fn mask(text: &[u8]) -> Cow<'_, [u8]> {
+    match device(text) {
+        Some((start, end)) => {
+            let mut kept = text.get(..start).unwrap_or_default().to_vec();
+            kept.extend_from_slice(text.get(end..).unwrap_or_default());
+            Cow::Owned(rules::MASK.blank(&kept).into_owned())
+        }
+        None => rules::MASK.blank(text),
     }
+}
+
+/// Where the first comment names an Android device, unless it says more.
+fn device(text: &[u8]) -> Option<(usize, usize)> {
+    let open = text.iter().position(|byte| *byte == b'(')?;
+    let mut depth = 0_usize;
+    let mut end = text.len();
+    for (place, byte) in text.iter().enumerate().skip(open) {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            end = place;
+            break;
+        }
+    }
+    let comment = text.get(open..end)?;
+    let says_more =
+        [&b"http"[..], b"compatible", b"@", b"crawl", b"spider/", b"screenshot", b"bot/", b"bot-", b" wpm"]
+            .iter()
+            .any(|word| contains(comment, word));
+    let at = comment.windows(8).position(|window| window.eq_ignore_ascii_case(b"android "))?;
+    (!says_more).then_some((open + at, end))
 }

@@ -45,6 +45,16 @@ pub fn normalise(given: &str) -> Option<String> {
     (address.len() <= BYTES_MAX).then_some(address)
 }
 
+/// The address without what stands behind a plus sign in its local part, which
+/// most mail services deliver to the same box.
+pub fn without_plus(address: &str) -> String {
+    let Some((local, domain)) = address.rsplit_once('@') else { return address.to_owned() };
+    match local.split_once('+') {
+        Some((base, _)) if !base.is_empty() && !local.starts_with('"') => format!("{base}@{domain}"),
+        _ => address.to_owned(),
+    }
+}
+
 /// Whether an address is one that people write to be left in peace, or that
 /// systems put where they have none.
 pub fn is_placeholder(address: &str) -> bool {

@@ -87,6 +87,22 @@ const DOTTED_SIGNS: [(&str, &[&str]); 5] = [
     ("rp", &["IDR"]),
 ];
 
+/// Reads a currency: an ISO 4217 code in any case, or a sign that only one
+/// currency uses.
+pub fn currency(given: &str) -> Option<&'static str> {
+    if given.len() > 16 {
+        return None;
+    }
+    let tidied = tidy(given);
+    if let Some(code) = CODES.split(' ').find(|code| code.eq_ignore_ascii_case(&tidied)) {
+        return Some(code);
+    }
+    match named(&tidied)? {
+        Currencies::OneOf([code]) => Some(code),
+        _ => None,
+    }
+}
+
 /// Reads an amount. `currency` is the ISO 4217 code it is in unless it says
 /// otherwise; an amount that names another one is refused.
 pub fn normalise(input: &Value, currency: Option<&str>, mark: DecimalMark) -> Option<String> {

@@ -68,8 +68,14 @@ codes! {
     BadEmail = "bad_email",
     /// The e-mail address is one that people write to be left in peace.
     PlaceholderEmail = "placeholder_email",
+    /// The phone number cannot be one and was left out.
+    BadPhone = "bad_phone",
     /// The amount cannot be read, or could be two amounts; kept as it came.
     BadAmount = "bad_amount",
+    /// The event does not follow the tracking plan.
+    PlanViolation = "plan_violation",
+    /// The tracking plan knows no event of this type.
+    UnplannedEvent = "unplanned_event",
     /// An automaton did it.
     Bot = "bot",
 }

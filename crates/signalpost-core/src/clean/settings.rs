@@ -28,8 +28,17 @@ pub struct SourceSettings {
     pub fingerprint_window: Span,
     /// Which events are compared by content. Default: those without an id.
     pub fingerprint_scope: FingerprintScope,
-    /// Whether what automatons did is quarantined. Default true.
+    /// Which kinds of values are brought to one form.
+    pub normalise: Normalise,
+    /// ISO 3166-1 code of the country whose national phone numbers this source
+    /// sends. Default: none, so only international ones are read.
+    pub phone_region: Option<String>,
+    /// Whether what automatons did is quarantined, or marked where `mark_bots`
+    /// says so. Default true.
     pub filter_bots: bool,
+    /// Whether what automatons did is kept with its kind and the reason in
+    /// `context.bot` instead of being quarantined. Default false.
+    pub mark_bots: bool,
     /// Whether requests made by HTTP libraries (curl, python-requests) and by
     /// programs of no known name count as automatons. Default false, for sources
     /// whose key a server holds; true suits pixels and browser keys.
@@ -57,12 +66,49 @@ impl Default for SourceSettings {
             decimal_mark: DecimalMark::Unknown,
             fingerprint_window: Span::SECOND.times(2),
             fingerprint_scope: FingerprintScope::WithoutEventId,
+            normalise: Normalise::default(),
+            phone_region: None,
             filter_bots: true,
+            mark_bots: false,
             drop_http_libraries: false,
             earliest: Timestamp::from_micros(946_684_800_000_000),
             max_ahead: Span::DAY,
             clock_tolerance: Span::SECOND.times(5),
             placeholder_ids: Vec::new(),
+        }
+    }
+}
+
+/// Which kinds of values are brought to one form, beyond e-mail addresses and
+/// amounts, which always are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Normalise {
+    /// Phone numbers to E.164. Default true.
+    pub phone: bool,
+    /// Countries to ISO 3166-1 alpha-2: `Germany` is `DE`. Default false,
+    /// because rules may compare with names.
+    pub country: bool,
+    /// Languages to BCP 47: `pt_br` is `pt-BR`. Default false.
+    pub language: bool,
+    /// Currencies to ISO 4217: `eur` and `€` are `EUR`. Default true.
+    pub currency: bool,
+    /// Addresses of pages: tracking parameters out, `utm_` ones to
+    /// `context.campaign`. Default true.
+    pub link: bool,
+    /// Whether `jane+news@example.com` is `jane@example.com`. Default false.
+    pub strip_plus_addresses: bool,
+}
+
+impl Default for Normalise {
+    fn default() -> Self {
+        Self {
+            phone: true,
+            country: false,
+            language: false,
+            currency: true,
+            link: true,
+            strip_plus_addresses: false,
         }
     }
 }

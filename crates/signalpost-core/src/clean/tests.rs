@@ -3,7 +3,10 @@
 mod bodies;
 mod bots;
 mod dirty;
+mod document;
 mod events;
+mod plan;
+mod score;
 
 use std::path::PathBuf;
 

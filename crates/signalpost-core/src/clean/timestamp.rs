@@ -69,6 +69,11 @@ pub(super) fn check(
     Ok(instant)
 }
 
+/// Whether a text is a time in RFC 3339 as it stands.
+pub(super) fn is_rfc3339(text: &str) -> bool {
+    scan::rfc3339(text.as_bytes()).is_some()
+}
+
 /// Reads a time without bounds.
 pub(super) fn read(
     input: &Field<'_>,

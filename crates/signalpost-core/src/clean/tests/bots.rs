@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::shared;
-use crate::clean::bot::{Agent, classify, prepare};
+use crate::clean::bot::{Agent, Rule, classify, explain, prepare};
+use proptest::prelude::*;
 
 /// Label and text; a bot that isbot's own fixtures do not have is labelled
 /// `foreign-bot`, since a list does too well on what it was made from.
@@ -44,15 +45,36 @@ fn the_labelled_agents_are_told_apart() {
         let hit: usize = kinds.iter().map(|kind| of(&format!("{kind:?}"))).sum();
         hit as f64 / all as f64
     };
-    let automaton = [Agent::Bot, Agent::HttpLibrary, Agent::LinkScanner];
+    let automaton =
+        [Agent::Crawler, Agent::Automation, Agent::Unnamed, Agent::HttpLibrary, Agent::LinkScanner];
     let person = [Agent::Human, Agent::App, Agent::EmailClient];
-    assert!(share("bot", &automaton) >= 0.97, "bots found: {}", share("bot", &automaton));
-    assert!(share("foreign-bot", &automaton) >= 0.95, "foreign bots: {}", share("foreign-bot", &automaton));
-    assert!(share("human", &person) >= 0.995, "people kept: {}", share("human", &person));
-    assert!(share("app", &person) >= 0.84, "apps kept: {}", share("app", &person));
-    assert!(share("http-library", &automaton) >= 0.95);
+    for label in ["bot", "foreign-bot", "http-library", "human", "app", "email-client"] {
+        println!("{label:>24} held for automatons: {:.2} %", 100.0 * share(label, &automaton));
+    }
+    let found = |label: &str, least: f64| {
+        let got = share(label, &automaton);
+        assert!(got >= least, "{label}: {got} found, at least {least} expected");
+    };
+    // Of isbot's own fixtures some are apps, feed readers and made-up browsers;
+    // all bots together are what counts.
+    found("bot", 0.96);
+    found("foreign-bot", 0.985);
+    let bots: Vec<&String> = table
+        .iter()
+        .filter(|((label, kind), _)| {
+            label.ends_with("bot") && automaton.iter().any(|agent| format!("{agent:?}") == *kind)
+        })
+        .flat_map(|(_, agents)| agents)
+        .collect();
+    let all = table.iter().filter(|((label, _), _)| label.ends_with("bot")).map(|(_, agents)| agents.len());
+    let of_all = bots.len() as f64 / all.sum::<usize>() as f64;
+    println!("{:>24} held for automatons: {:.2} %", "all bots", 100.0 * of_all);
+    assert!(of_all >= 0.985, "all bots: {of_all}");
+    found("http-library", 0.95);
+    assert!(share("human", &automaton) <= 0.005, "people wrongly marked: {}", share("human", &automaton));
+    assert!(share("app", &person) >= 1.0, "apps kept: {}", share("app", &person));
+    assert!(share("email-client", &person) >= 1.0);
     assert!(share("email-proxy", &[Agent::EmailProxy]) >= 1.0);
-    assert!(share("email-client", &person) >= 0.95);
     assert!(share("link-scanner", &[Agent::LinkScanner]) >= 1.0);
 }
 
@@ -77,12 +99,59 @@ fn one_agent_of_each_kind() {
         ),
         ("Mozilla/5.0", Agent::EmailProxy),
         ("BarracudaSentinel/1.0", Agent::LinkScanner),
-        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", Agent::Bot),
-        ("MyShop-Backend/1.0", Agent::Bot),
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", Agent::Crawler),
+        ("MyShop-Backend/1.0", Agent::Unnamed),
         ("curl/8.5.0", Agent::HttpLibrary),
         ("python-requests/2.31.0", Agent::HttpLibrary),
         ("", Agent::Human),
     ] {
         assert_eq!(classify(agent), kind, "{agent}");
+    }
+}
+
+#[test]
+fn agents_of_kinds_never_seen_are_told_too() {
+    const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)";
+    let with = |rest: &str| format!("{BROWSER} {rest}");
+    for (agent, kind) in [
+        ("FrobnicatorBot/3.1 (+https://frob.example/bot)".to_owned(), Agent::Crawler),
+        ("Mozilla/5.0 (compatible; Frobnicator/2.0; info@frob.example)".to_owned(), Agent::Crawler),
+        ("Mozilla/5.0 (compatible; Frobnicator)".to_owned(), Agent::Crawler),
+        ("frob-link-checker 1.0 (https://frob.example)".to_owned(), Agent::Crawler),
+        (with("HeadlessChrome/150.0.0.0 Safari/537.36"), Agent::Automation),
+        (with("Chrome/150.0.0.0 Safari/537.36 Playwright/2.1"), Agent::Automation),
+        (with("Frob/1.2 Chrome/150.0.0.0 Electron/44.1.0 Safari/537.36"), Agent::Human),
+        ("Frob/88 CFNetwork/3826.600.41 Darwin/26.6.0".to_owned(), Agent::App),
+        ("com.frob.shop/4.4.1 (Android 17; Pixel 12)".to_owned(), Agent::App),
+        ("FrobShop/4.4.1 (iPhone; iOS 19.1; Scale/3.00)".to_owned(), Agent::App),
+        ("Frob Radio 4".to_owned(), Agent::App),
+        ("Mozilla/5.0 (Linux; Android 9; XBOT 3000) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/99.0.1.1 Mobile Safari/537.36".to_owned(), Agent::Human),
+        ("FrobMail Image Proxy/1.0".to_owned(), Agent::EmailProxy),
+        ("ZohoMail ImageProxy".to_owned(), Agent::EmailProxy),
+        ("Mimecast URL Protection/2".to_owned(), Agent::LinkScanner),
+        ("Proofpoint-URL-Defense/1.0".to_owned(), Agent::LinkScanner),
+        ("Thunderbird/140.0 (X11)".to_owned(), Agent::EmailClient),
+        ("okhttp/5.1.0".to_owned(), Agent::HttpLibrary),
+    ] {
+        assert_eq!(classify(&agent), kind, "{agent}: {}", explain(&agent));
+    }
+}
+
+#[test]
+fn a_verdict_says_why() {
+    let verdict = explain("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)");
+    assert_eq!((verdict.agent, verdict.rule), (Agent::Crawler, Rule::SaysSo));
+    assert!(verdict.evidence.to_lowercase().contains("bot"), "{verdict}");
+    assert_eq!(verdict.to_string(), format!("it calls itself an automaton ({:?})", verdict.evidence));
+}
+
+proptest! {
+    #[test]
+    fn no_agent_makes_it_panic(agent in "\\PC{0,120}", near in "(Mozilla/5.0 )?[a-zA-Z0-9/;:+. ()_-]{0,80}") {
+        for agent in [agent, near] {
+            let verdict = explain(&agent);
+            prop_assert_eq!(verdict.agent, classify(&agent));
+            prop_assert_eq!(verdict.agent, classify(&format!("  {agent}\n")));
+        }
     }
 }

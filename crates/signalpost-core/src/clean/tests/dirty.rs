@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{received_at, shared};
 use crate::clean::problem::ProblemCode;
 use crate::clean::settings::{DateOrder, DecimalMark, ProductIdPolicy, SourceSettings, Vendor};
-use crate::clean::{email, money, product_id, timestamp};
+use crate::clean::{email, link, money, phone, place, product_id, timestamp};
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -68,6 +68,77 @@ fn product_ids_are_read_as_expected() {
 #[test]
 fn emails_are_read_as_expected() {
     check_file("emails.jsonl", |_, input| email::normalise(input.as_text()?), str::to_owned);
+}
+
+#[test]
+fn phones_are_read_as_expected() {
+    check_file(
+        "phones.jsonl",
+        |case, input| phone::normalise(input.as_text()?, case["default_region"].as_str()),
+        str::to_owned,
+    );
+}
+
+#[test]
+fn further_phones_places_and_links() {
+    for (given, region, expected) in [
+        ("+49 (0) 30 / 901820", None, Some("+4930901820")),
+        ("0049 30 901820", None, Some("+4930901820")),
+        ("030 901820", None, None),
+        ("030 901820", Some("DE"), Some("+4930901820")),
+        ("030 901820", Some("xx"), None),
+        ("+1 415 555 2671 ext. 9", None, Some("+14155552671")),
+        ("+44 7911 123456", Some("uk"), Some("+447911123456")),
+        ("call me", Some("US"), None),
+    ] {
+        assert_eq!(phone::normalise(given, region).as_deref(), expected, "{given}");
+    }
+    for (given, expected) in [
+        ("de", Some("DE")),
+        ("DEU", Some("DE")),
+        (" Germany ", Some("DE")),
+        ("Deutschland", Some("DE")),
+        ("United Kingdom", Some("GB")),
+        ("UK", Some("GB")),
+        ("u.s.a.", Some("US")),
+        ("France", Some("FR")),
+        ("South Korea", Some("KR")),
+        ("EIRE", Some("IE")),
+        ("日本", Some("JP")),
+        ("Atlantis", None),
+        ("xx", None),
+        ("", None),
+    ] {
+        assert_eq!(place::country(given), expected, "{given}");
+    }
+    for (given, expected) in [
+        ("en", Some("en")),
+        ("EN_us", Some("en-US")),
+        ("pt-br", Some("pt-BR")),
+        ("zh-hant-tw", Some("zh-Hant-TW")),
+        ("de_DE.UTF-8@euro", Some("de-DE")),
+        ("en-US,en;q=0.9", Some("en-US")),
+        ("ger", Some("de")),
+        ("deu", Some("de")),
+        ("German", Some("de")),
+        ("iw", Some("he")),
+        ("es-419", Some("es-419")),
+        ("xx", None),
+        ("klingonish", None),
+    ] {
+        assert_eq!(place::language(given).as_deref(), expected, "{given}");
+    }
+    for (given, expected) in [
+        ("https://Shop.example:443/a?b=1&gclid=x&utm_source=news&c=%20", "https://shop.example/a?b=1&c=%20"),
+        ("https://shop.example/?fbclid=1", "https://shop.example/"),
+        ("https://jane:secret@shop.example/a#top", "https://shop.example/a#top"),
+        ("http://münchen.example/ä", "http://xn--mnchen-3ya.example/%C3%A4"),
+    ] {
+        assert_eq!(link::read(given).map(|link| link.address).as_deref(), Some(expected), "{given}");
+    }
+    for given in ["/relative?utm_source=x", "mailto:a@b.example", "javascript:alert(1)", "https://", "x"] {
+        assert_eq!(link::read(given), None, "{given}");
+    }
 }
 
 #[test]
@@ -285,6 +356,19 @@ proptest! {
                 let again = product_id::normalise(&id.as_str().into(), &ProductIdPolicy::default());
                 prop_assert_eq!(again.id.as_ref(), Some(&id));
             }
+            if let Some(number) = phone::normalise(&text, Some("DE")) {
+                prop_assert_eq!(phone::normalise(&number, Some("US")), Some(number.clone()));
+                prop_assert_eq!(phone::normalise(&number, None), Some(number.clone()));
+            }
+            if let Some(country) = place::country(&text) {
+                prop_assert_eq!(place::country(country), Some(country));
+            }
+            if let Some(language) = place::language(&text) {
+                prop_assert_eq!(place::language(&language), Some(language.clone()));
+            }
+            if let Some(currency) = money::currency(&text) {
+                prop_assert_eq!(money::currency(currency), Some(currency));
+            }
             if let Some(address) = email::normalise(&text) {
                 prop_assert_eq!(email::normalise(&address), Some(address.clone()));
             }
@@ -292,6 +376,23 @@ proptest! {
                 let again = money::normalise(&amount.as_str().into(), Some("USD"), DecimalMark::Point);
                 prop_assert_eq!(again, Some(amount));
             }
+        }
+    }
+
+    #[test]
+    fn an_address_read_twice_is_read_once(
+        path in "[a-zA-Z0-9/._%-]{0,12}", query in "([a-z_]{1,8}=[a-zA-Z0-9%+]{0,5}&?){0,4}", rest in "\\PC{0,20}",
+        number in "[+0-9 ()/.-]{0,20}",
+    ) {
+        for text in [format!("HTTPS://Shop.Example/{path}?{query}utm_source=a&gclid=b"), format!("http://a.example/{rest}")] {
+            if let Some(first) = link::read(&text) {
+                let second = link::read(&first.address).unwrap();
+                prop_assert_eq!(&second.address, &first.address);
+                prop_assert!(second.campaign.is_empty() && !second.tracked);
+            }
+        }
+        if let Some(phone) = phone::normalise(&number, Some("GB")) {
+            prop_assert_eq!(phone::normalise(&phone, Some("GB")), Some(phone));
         }
     }
 }

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::received_at;
-use crate::clean::{Clean, Limits, ProblemCode, RawEvent, Rejection, SourceSettings, clean, parse_batch};
+use crate::clean::{
+    Clean, Limits, Normalise, ProblemCode, RawEvent, Rejection, SourceSettings, clean, parse_batch,
+};
 use crate::event::Event;
 use crate::time::Timestamp;
 use crate::value::{Value, get, map_to_json};
@@ -184,6 +186,75 @@ fn automatons_are_refused_where_a_person_should_be() {
 }
 
 #[test]
+fn automatons_can_be_kept_with_a_mark() {
+    let source = SourceSettings { mark_bots: true, ..SourceSettings::default() };
+    let event = r#"{"event_type":"a","customer_id":"c"}"#;
+    let by = |agent: &str| clean_text(event, Some(agent), &source).unwrap().event;
+    let marked = by("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)");
+    assert_eq!(marked.marked_bot(), Some("crawler"));
+    assert_eq!(get(&marked.context, "bot").unwrap().get("rule"), Some(&"says_so".into()));
+    assert_eq!(by("curl/8.5.0").marked_bot(), None);
+    assert_eq!(by("Thunderbird/140.0").marked_bot(), None);
+    let open =
+        by("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)");
+    assert!(open.is_machine_open() && open.marked_bot().is_none());
+    let off = SourceSettings { filter_bots: false, ..source.clone() };
+    assert_eq!(clean_text(event, Some("Googlebot/2.1"), &off).unwrap().event.marked_bot(), None);
+}
+
+#[test]
+fn each_change_can_be_seen() {
+    let source = SourceSettings {
+        phone_region: Some("GB".to_owned()),
+        normalise: Normalise {
+            country: true,
+            language: true,
+            strip_plus_addresses: true,
+            ..Normalise::default()
+        },
+        ..SourceSettings::default()
+    };
+    let json = r#"{"event_type":" view ","customer_id":"c","product_id":"a1x2","timestamp":"27 April 2024 14:35",
+        "traits":{"email":"Jane+x@EXAMPLE.com","phone":"020 7946 0958","country":"Germany","locale":"pt_br"},
+        "properties":{"currency":"€","price":"1.234,50 €","tax":5},
+        "context":{"page":{"url":"https://shop.example/a?utm_source=news&utm_campaign=may&gclid=1&b=2"}}}"#;
+    let clean = clean_text(json, None, &source).unwrap();
+    let seen: Vec<String> = clean
+        .changes
+        .iter()
+        .map(|change| format!("{} {} -> {} ({})", change.field, change.from, change.to, change.rule))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "event_type  view  -> view (text)",
+            "product_id a1x2 -> A1X2 (product_id)",
+            "timestamp 27 April 2024 14:35 -> 2024-04-27T14:35:00Z (timestamp)",
+            "traits.email Jane+x@EXAMPLE.com -> Jane@example.com (email)",
+            "traits.phone 020 7946 0958 -> +442079460958 (phone)",
+            "traits.country Germany -> DE (country)",
+            "traits.locale pt_br -> pt-BR (language)",
+            "properties.currency € -> EUR (currency)",
+            "properties.price 1.234,50 € -> 1234.50 (amount)",
+            "context.page.url https://shop.example/a?utm_source=news&utm_campaign=may&gclid=1&b=2 -> https://shop.example/a?b=2 (url.utm)",
+        ]
+    );
+    let campaign = get(&clean.event.context, "campaign").unwrap();
+    assert_eq!(campaign.get("source"), Some(&"news".into()));
+    assert_eq!(campaign.get("name"), Some(&"may".into()));
+    // With the settings as they come, names stay names and unclear numbers stay.
+    let plain = cleaned(
+        r#"{"event_type":"a","customer_id":"c","traits":{"country":"Germany","phone":"020 7946 0958","mobile":"+1 415 555 2671"}}"#,
+    );
+    let at = |name: &str| get(&plain.event.traits, name).unwrap().to_string();
+    assert_eq!([at("country"), at("phone"), at("mobile")], ["Germany", "020 7946 0958", "+14155552671"]);
+    let wrong =
+        cleaned(r#"{"event_type":"a","customer_id":"c","traits":{"phone":"+999 123456","country":null}}"#);
+    assert_eq!((get(&wrong.event.traits, "phone"), codes(&wrong)), (None, vec!["bad_phone"]));
+    assert_eq!(get(&wrong.event.traits, "country"), Some(&Value::Null));
+}
+
+#[test]
 fn a_fingerprint_sees_content_only() {
     let print = |json: &str| cleaned(json).fingerprint;
     let base = print(r#"{"event_type":"a","customer_id":"c","properties":{"x":1}}"#);
@@ -215,14 +286,21 @@ proptest! {
         customer in "[ a-zA-Z0-9\u{200b}ä-ü@.]{1,12}",
         product in proptest::option::of("[0-9A-Za-z%. -]{0,15}"),
         time in proptest::option::of(946_684_800_i64..1_735_689_600),
+        phone in "[+0-9 ()-]{0,16}",
+        url in "(HTTPS?|https)://[a-zA-Z]{1,5}\\.Example/[a-z%0-9]{0,4}\\?(utm_source|gclid|q)=[a-z+%0-9]{0,5}(#[a-z]{0,3})?",
+        currency in "(eur|\\$|EUR|x{0,2})",
         email in "[a-zA-Z+.]{1,8}@[a-zA-Zäöü]{1,8}\\.(com|DE)",
         extra in "[a-z]{1,5}",
     ) {
         let json = serde_json::json!({
             "event_type": "view", "customer_id": customer, "anonymous_id": "a", "product_id": product,
-            "timestamp": time, "traits": {"email": email}, "zz": extra,
+            "timestamp": time, "traits": {"email": email, "phone": phone, "country": extra, "language": extra},
+            "url": url, "currency": currency, "context": {"page": {"url": url, "referrer": url}}, "zz": extra,
         });
-        let source = SourceSettings::default();
+        let source = SourceSettings {
+            normalise: Normalise { country: true, language: true, ..Normalise::default() },
+            ..SourceSettings::default()
+        };
         let first = clean_text(&json.to_string(), None, &source).unwrap();
         let second =
             clean(to_raw(&first.event), received_at(), None, &source, || "other".into()).unwrap();

@@ -1,0 +1,183 @@
+//! How surely an automaton did something, from all that is known of it.
+//!
+//! In: the verdict on its user agent, what the page reported of the browser,
+//! how fast its events come, and whether its address is a data centre's. Out:
+//! [`Score`]: points from 0 to 100 and every reason with its share. The marks a
+//! browser gives of itself can be forged one way only: no person's browser says
+//! that a program drives it.
+
+use std::collections::HashMap;
+
+use super::bot::{Agent, Verdict};
+use crate::time::{Span, Timestamp};
+use crate::value::{Map, Value, get};
+
+/// From here on an automaton is assumed.
+pub const AUTOMATON_POINTS: u8 = 50;
+
+/// A reason to assume an automaton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Its user agent is an automaton's.
+    Agent,
+    /// Its user agent is no browser's and no app's.
+    UnnamedAgent,
+    /// Its user agent is that of a mail service's image proxy.
+    MachineOpen,
+    /// `navigator.webdriver` is true.
+    WebDriver,
+    /// Its screen has no area.
+    NoScreen,
+    /// It accepts no language.
+    NoLanguage,
+    /// It acts faster than a person can.
+    Rate,
+    /// Its address belongs to a data centre.
+    DataCentre,
+}
+
+impl Reason {
+    /// The reason as answers show it: never changed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::UnnamedAgent => "unnamed_agent",
+            Self::MachineOpen => "machine_open",
+            Self::WebDriver => "webdriver",
+            Self::NoScreen => "no_screen",
+            Self::NoLanguage => "no_language",
+            Self::Rate => "rate",
+            Self::DataCentre => "data_centre",
+        }
+    }
+
+    /// Its share of the points. What proves it by itself has 100; what people
+    /// have too, behind a company's network or an old browser, is not enough
+    /// alone.
+    const fn points(self) -> u8 {
+        match self {
+            Self::Agent | Self::WebDriver => 100,
+            Self::Rate => 60,
+            Self::UnnamedAgent | Self::DataCentre => 40,
+            Self::NoScreen => 30,
+            Self::MachineOpen | Self::NoLanguage => 20,
+        }
+    }
+}
+
+/// How surely an automaton did it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Score {
+    /// From 0, nothing speaks for an automaton, to 100.
+    pub points: u8,
+    /// What speaks for it, with its share.
+    pub reasons: Vec<(Reason, u8)>,
+}
+
+impl Score {
+    /// Whether an automaton is assumed.
+    pub fn is_automaton(&self) -> bool {
+        self.points >= AUTOMATON_POINTS
+    }
+}
+
+/// What is known beside the event.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evidence<'a> {
+    /// The verdict on its user agent.
+    pub agent: Option<&'a Verdict>,
+    /// Whether its rate is beyond a person's: see [`Rates`].
+    pub too_fast: bool,
+    /// Whether its address is in a list of data centres.
+    pub data_centre: bool,
+}
+
+/// Weighs all that is known. `context` is the event's: `webdriver` (or
+/// `automation`) and `screen` with `width` and `height`, as the browser SDK and
+/// Segment's libraries send them, and `locale` or `languages`.
+pub fn score(context: &Map, evidence: Evidence<'_>) -> Score {
+    let mut score = Score::default();
+    let mut add = |holds: bool, reason: Reason| {
+        if holds {
+            score.points = score.points.saturating_add(reason.points()).min(100);
+            score.reasons.push((reason, reason.points()));
+        }
+    };
+    let agent = evidence.agent.map(|verdict| verdict.agent);
+    add(agent.is_some_and(|agent| agent.is_automaton() && agent != Agent::Unnamed), Reason::Agent);
+    add(agent == Some(Agent::Unnamed), Reason::UnnamedAgent);
+    add(agent == Some(Agent::EmailProxy), Reason::MachineOpen);
+    let driven =
+        ["webdriver", "automation"].iter().any(|name| get(context, name) == Some(&Value::Bool(true)));
+    add(driven, Reason::WebDriver);
+    let side = |name: &str| get(context, "screen").and_then(|screen| screen.get(name)?.as_number());
+    add(side("width") == Some(0.0) || side("height") == Some(0.0), Reason::NoScreen);
+    let silent = |value: Option<&Value>| match value {
+        Some(Value::Text(text)) => text.is_empty(),
+        Some(Value::List(items)) => items.is_empty(),
+        _ => false,
+    };
+    add(silent(get(context, "locale")) || silent(get(context, "languages")), Reason::NoLanguage);
+    add(evidence.too_fast, Reason::Rate);
+    add(evidence.data_centre, Reason::DataCentre);
+    score
+}
+
+/// How many events each of the latest identities sent, to find rates that no
+/// person reaches. Memory is bounded: the identity whose window is the oldest
+/// half goes when there are too many.
+#[derive(Debug)]
+pub struct Rates {
+    window: Span,
+    events_max: u32,
+    identities_max: usize,
+    seen: HashMap<u64, (Timestamp, u32)>,
+}
+
+impl Rates {
+    /// Counts windows of `window`; more than `events_max` events in one are too
+    /// many. At most `identities_max` identities are remembered.
+    pub fn new(window: Span, events_max: u32, identities_max: usize) -> Self {
+        Self { window, events_max, identities_max: identities_max.max(1), seen: HashMap::new() }
+    }
+
+    /// Takes in an event of an identity, named by a hash, and tells whether it
+    /// now acts too fast. A burst is judged by its own window, so that a batch
+    /// sent after hours offline, whose events have their own times, is none.
+    pub fn observe(&mut self, identity: u64, at: Timestamp) -> bool {
+        if self.seen.len() >= self.identities_max && !self.seen.contains_key(&identity) {
+            self.forget(at);
+        }
+        let (start, count) = self.seen.entry(identity).or_insert((at, 0));
+        let age = (at - *start).as_micros();
+        if age < 0 || age >= self.window.as_micros() {
+            (*start, *count) = (at, 0);
+        }
+        *count = count.saturating_add(1);
+        *count > self.events_max
+    }
+
+    /// Forgets the windows that are over, or the older half.
+    fn forget(&mut self, now: Timestamp) {
+        let window = self.window;
+        self.seen.retain(|_, (start, _)| now - *start < window);
+        if self.seen.len() < self.identities_max {
+            return;
+        }
+        let mut starts: Vec<Timestamp> = self.seen.values().map(|(start, _)| *start).collect();
+        let middle = starts.len() / 2;
+        let (_, median, _) = starts.select_nth_unstable(middle);
+        let median = *median;
+        self.seen.retain(|_, (start, _)| *start > median);
+    }
+
+    /// How many identities are remembered.
+    pub fn len(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+}
