@@ -13,6 +13,7 @@
 mod error;
 mod table;
 
+mod inside;
 mod json;
 mod property;
 mod row;

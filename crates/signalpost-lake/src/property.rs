@@ -20,8 +20,8 @@ use deltalake::datafusion::logical_expr::{
 };
 use signalpost_core::value::{Map, Value};
 
-use crate::json;
 use crate::table::Table;
+use crate::{inside, json};
 
 /// The most property names that become columns; later ones stay readable by
 /// `json_text(properties, 'name')`.
@@ -185,6 +185,9 @@ impl ReadJson {
     }
 
     fn read(&self, texts: &dyn Array, name: &str) -> ArrayRef {
+        if self.path && inside::goes_into_lists(name) {
+            return self.read_inside(texts, name);
+        }
         let key = json::escaped(name);
         let texts = texts.as_string_view();
         let raw = texts.iter().map(|text| {
@@ -212,6 +215,21 @@ impl ReadJson {
                 Arc::new(column.finish())
             }
         }
+    }
+
+    /// The text of what a path into lists leads to.
+    fn read_inside(&self, texts: &dyn Array, path: &str) -> ArrayRef {
+        let mut column = StringViewBuilder::with_capacity(texts.len());
+        for text in texts.as_string_view() {
+            let whole = text.and_then(|text| json::find(text, &json::escaped(path)));
+            if whole.is_some() {
+                append_text(&mut column, whole);
+                continue;
+            }
+            let value = text.and_then(|text| inside::value_at(text, path));
+            append_text(&mut column, value.map(|value| value.to_json().to_string()).as_deref());
+        }
+        Arc::new(column.finish())
     }
 }
 

@@ -29,6 +29,7 @@ use signalpost_core::time::Timestamp;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 use crate::error::{Error, SqlError};
+use crate::inside;
 use crate::lake::{Lake, Settings};
 use crate::live::LiveTables;
 use crate::property;
@@ -244,6 +245,8 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 fn with_own_functions(state: SessionState) -> SessionState {
     let context = deltalake::datafusion::prelude::SessionContext::new_with_state(state);
     context.register_udf(property::json_text());
+    context.register_udf(inside::json_length());
+    context.register_udf(inside::json_contains());
     context.state()
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use signalpost_core::campaign::Campaign;
 use signalpost_core::id::SegmentName;
 use signalpost_core::program::{Change, Defined, Program};
-use signalpost_core::segment::{self, Definition, Refusal, Schema, Statement};
+use signalpost_core::segment::{self, Definition, Note, Refusal, Schema, Statement};
 
 use crate::app::App;
 use crate::documents::{Document, Kind};
@@ -58,7 +58,16 @@ pub fn refused(refusal: &Refusal) -> Problem {
 /// # Errors
 /// When the text is refused, or names another segment than it is stored under.
 pub fn read(app: &App, name: &str, text: &str) -> Result<Statement, Problem> {
-    let statement = segment::parse(text, &schema(app).0).map_err(|refusal| refused(&refusal))?;
+    read_with_notes(app, name, text).map(|(statement, _)| statement)
+}
+
+/// As [`read`], with remarks on what was taken all the same.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_notes(app: &App, name: &str, text: &str) -> Result<(Statement, Vec<Note>), Problem> {
+    let (statement, notes) =
+        segment::parse_with_notes(text, &schema(app).0).map_err(|refusal| refused(&refusal))?;
     if let Statement::Segment(Definition { name: Some(own), .. }) = &statement
         && !name.is_empty()
         && own.as_str() != name
@@ -67,7 +76,28 @@ pub fn read(app: &App, name: &str, text: &str) -> Result<Statement, Problem> {
             format!("the rule assigns to '{own}', but is stored as '{name}'; use the same name in both");
         return Err(Problem::invalid("rule", detail).with("line", 1).with("column", 1));
     }
-    Ok(statement)
+    Ok((statement, notes))
+}
+
+/// What is to be said of a segment among the others: it names some that are not
+/// there.
+///
+/// # Errors
+/// When it would be decided by itself.
+pub fn remarks(app: &App, name: &str, definition: &Definition) -> Result<Vec<String>, Problem> {
+    let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
+    program
+        .check(name, definition)
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "circle", error.to_string()))
+}
+
+/// The text of a segment or a sequence rule that was put together in the builder.
+///
+/// # Errors
+/// When it is refused.
+pub fn text_of_builder(app: &App, builder: &serde_json::Value) -> Result<String, Problem> {
+    let read = segment::parse_builder(builder, &schema(app).0);
+    read.map(|(statement, _)| statement.to_string()).map_err(|refusal| refused(&refusal))
 }
 
 /// Defines a segment or a sequence rule. `true` when it is new.
@@ -79,7 +109,8 @@ pub async fn put_rule(app: &Arc<App>, name: &str, text: &str) -> Result<(Documen
     let _one = app.defining.lock().await;
     let now = app.clock.now();
     match statement {
-        Statement::Segment(_) => {
+        Statement::Segment(definition) => {
+            remarks(app, name, &definition)?;
             let is_new = app.documents.get(Kind::Segment, name)?.is_none();
             let document = app.documents.put(Kind::Segment, name, &json!({"text": text}), now)?;
             let (_, traits, properties) = schema(app);

@@ -36,7 +36,7 @@ pub struct Settings {
     /// The most distinct pairs kept, for orders and for sessions each. Past it the
     /// rarest pairs are dropped, down to three quarters; of equally rare ones,
     /// which go is decided by a hash of their ids. A pair takes about 28 bytes.
-    /// Default 2,000,000.
+    /// Default 4,000,000.
     pub pairs_max: usize,
     /// The most orders, sessions and purchases without an order, of each, that
     /// stay open for late events. Past it the quarter that has been still the
@@ -79,7 +79,7 @@ impl Default for Settings {
             purchase_gap: Span::HOUR,
             session_max: 50,
             basket_max: 2_048,
-            pairs_max: 2_000_000,
+            pairs_max: 4_000_000,
             baskets_max: 100_000,
             products_max: 1_000_000,
             filter: ProductFilter::default(),

@@ -310,3 +310,24 @@ async fn memory_is_limited_by_spilling_or_refusing() {
     let error = lake.sql_within(hoard, now, &NoTables, limits).await.unwrap_err();
     assert!(matches!(error, Error::Memory { .. }), "{error:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_what_is_in_them_are_in_reach() {
+    let (_dir, lake) = fresh().await;
+    let order = json!({"event_id": "o", "items": [{"sku": "A", "n": 2}, {"sku": "B"}, {"n": 1}], "tags": ["x", 7, true]});
+    lake.push_events(0, 1, vec![event(order)]);
+    let cell = async |expression: &str| one(&lake, &format!("SELECT {expression} FROM events")).await;
+    assert_eq!(cell("json_text(items, '0.sku')").await, json!("A"));
+    assert_eq!(cell("json_text(properties, 'items.1.sku')").await, json!("B"));
+    assert_eq!(cell("json_text(items, '9.sku')").await, json!(null));
+    assert_eq!(cell("json_text(items, '*.sku')").await, json!(r#"["A","B"]"#));
+    assert_eq!(cell("json_length(items, '')").await, json!(3));
+    assert_eq!(cell("json_length(items, '*.n')").await, json!(2));
+    assert_eq!(cell("json_length(items, '0')").await, json!(null));
+    assert_eq!(cell("json_contains(items, '*.sku', 'B')").await, json!(true));
+    assert_eq!(cell("json_contains(items, '*.n', 2.0)").await, json!(true));
+    assert_eq!(cell("json_contains(items, '*.n', 3)").await, json!(false));
+    assert_eq!(cell("json_contains(tags, '', true)").await, json!(true));
+    assert_eq!(cell("json_contains(tags, '', CAST(NULL AS VARCHAR))").await, json!(null));
+    assert_eq!(cell("json_contains(event_id, '', 'o')").await, json!(null));
+}

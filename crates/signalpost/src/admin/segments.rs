@@ -29,17 +29,24 @@ use crate::worker::{ChangeRow, history_prefix, read_timeline};
 /// Rows read at once while members are counted.
 const CHUNK: usize = 4_096;
 
-/// The text of a definition's body: `{"rule":…}`, `{"sql":…}`, or plain text.
-fn text_of(body: &Bytes) -> Result<(Option<String>, String), Problem> {
+/// The text of a definition's body: `{"rule":…}`, `{"sql":…}`, `{"builder":…}`, or
+/// plain text.
+fn text_of(app: &App, body: &Bytes) -> Result<(Option<String>, String), Problem> {
     let Ok(value) = serde_json::from_slice::<Json>(body) else {
         let text = std::str::from_utf8(body)
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "not_text", "the body is not UTF-8"))?;
         return Ok((None, text.to_owned()));
     };
     let field = |name: &str| value.get(name).and_then(Json::as_str).map(str::to_owned);
+    if let Some(builder) = value.get("builder").filter(|builder| !builder.is_null()) {
+        return Ok((field("name"), define::text_of_builder(app, builder)?));
+    }
     let text = field("rule").or_else(|| field("sql")).or_else(|| field("text"));
     text.map(|text| (field("name"), text)).ok_or_else(|| {
-        Problem::invalid("rule", "send {\"rule\": \"IF …\"} or {\"sql\": \"SELECT …\"}, or the text itself")
+        Problem::invalid(
+            "rule",
+            "send {\"rule\": \"IF …\"}, {\"sql\": \"SELECT …\"} or {\"builder\": {…}}, or the text itself",
+        )
     })
 }
 
@@ -77,7 +84,7 @@ fn describe(app: &App, document: &Document) -> Result<Json, Problem> {
         "version": document.version,
         "rule": text,
         "sql": held.map(|segment| segment.definition.to_sql()),
-        "builder": null,
+        "builder": held.map(|segment| segment.definition.to_builder()),
         "form": held.map(|segment| match segment.definition.form { Form::Rule => "rule", Form::Select => "sql" }),
         "live": held.is_some(),
         "since": document.at.to_string(),
@@ -125,7 +132,7 @@ pub async fn get(State(app): State<Arc<App>>, Path(name): Path<String>, headers:
 ///
 /// # Errors
 /// 422 when refused, with line, column and hint.
-#[utoipa::path(put, path = "/api/segments/{name}", tag = "segments", operation_id = "putSegment", params(("name" = String, Path)), request_body(content = Object, description = "{\"rule\": \"IF ...\"} or {\"sql\": \"SELECT ...\"}"), responses((status = 200), (status = 201), (status = 422, description = "Refused: line, column, hint")))]
+#[utoipa::path(put, path = "/api/segments/{name}", tag = "segments", operation_id = "putSegment", params(("name" = String, Path)), request_body(content = Object, description = "{\"rule\": \"IF ...\"}, {\"sql\": \"SELECT ...\"} or {\"builder\": {...}}"), responses((status = 200), (status = 201), (status = 422, description = "Refused: line, column, hint")))]
 pub async fn put(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -134,7 +141,7 @@ pub async fn put(
 ) -> Answer {
     auth::require(&app, &headers, "segments:write")?;
     check_name(&name)?;
-    let (_, text) = text_of(&body)?;
+    let (_, text) = text_of(&app, &body)?;
     let (document, is_new) = define::put_rule(&app, &name, &text).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(answer(status, &describe(&app, &document)?))
@@ -161,16 +168,31 @@ pub async fn delete(State(app): State<Arc<App>>, Path(name): Path<String>, heade
 #[utoipa::path(post, path = "/api/segments/check", tag = "segments", operation_id = "checkSegment", request_body(content = Object), responses((status = 200), (status = 422)))]
 pub async fn check(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
     auth::require(&app, &headers, "segments:read")?;
-    let (name, text) = text_of(&body)?;
-    Ok(ok(&match define::read(&app, name.as_deref().unwrap_or_default(), &text)? {
+    let (name, text) = text_of(&app, &body)?;
+    let name = name.unwrap_or_default();
+    let (statement, notes) = define::read_with_notes(&app, &name, &text)?;
+    let mut notes: Vec<Json> = notes
+        .iter()
+        .map(|note| json!({"line": note.line, "column": note.column, "message": note.message}))
+        .collect();
+    if let Statement::Segment(definition) = &statement {
+        let own = definition.name.as_ref().map_or(name.as_str(), |name| name.as_str());
+        let remarks = define::remarks(&app, own, definition)?;
+        notes.extend(remarks.into_iter().map(|message| json!({"line": 1, "column": 1, "message": message})));
+    }
+    let builder = statement.to_builder();
+    Ok(ok(&match statement {
         Statement::Segment(definition) => json!({
             "kind": "segment",
             "name": definition.name.as_ref().map(|name| name.as_str()),
             "text": definition.to_string(),
             "sql": definition.to_sql(),
+            "builder": builder,
+            "notes": notes,
         }),
         Statement::Sequence(rule) => {
-            json!({"kind": "sequence", "text": rule.to_string(), "emits": rule.emit})
+            let text = rule.to_string();
+            json!({"kind": "sequence", "text": text, "emits": rule.emit, "builder": builder, "notes": notes})
         }
     }))
 }
@@ -187,7 +209,7 @@ pub async fn preview(
     body: Bytes,
 ) -> Answer {
     auth::require(&app, &headers, "segments:read")?;
-    let (name, text) = text_of(&body)?;
+    let (name, text) = text_of(&app, &body)?;
     let statement = define::read(&app, name.as_deref().unwrap_or_default(), &text)?;
     let Statement::Segment(definition) = statement else {
         return Err(Problem::invalid("rule", "a sequence rule has no members; preview a segment"));

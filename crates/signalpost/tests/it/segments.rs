@@ -223,3 +223,95 @@ fn a_sequence_rule_makes_its_event_by_the_clock() {
     assert_eq!(verify(&server, CART)["equal"], true, "the lake takes the derived event back too");
     assert_eq!(server.cell("SELECT count(*) FROM events WHERE event_type = 'cart_abandonment'"), 0);
 }
+
+#[test]
+fn a_segment_may_come_from_the_builder_and_shows_all_three_faces() {
+    let server = Server::start();
+    server.accept(&json!([
+        {"event_type": "purchase", "customer_id": "rich", "properties": {"revenue": 120}},
+        {"event_type": "purchase", "customer_id": "poor", "properties": {"revenue": 3}},
+    ]));
+    let rule = "SELECT customer_id FROM customer_data WHERE total_spent >= 100";
+    let shown = server.post("/api/segments/check", &json!({"sql": rule})).expect(200);
+    let put = server.put("/api/segments/Rich", &json!({"builder": shown["builder"]})).expect(201);
+    assert_eq!(put["builder"], shown["builder"]);
+    server.await_members("Rich", &["rich"]);
+    let again = server.post("/api/segments/check", &json!({"builder": put["builder"]})).expect(200);
+    assert_eq!(again["text"], shown["text"]);
+    let refused = server.put("/api/segments/Wrong", &json!({"builder": {"condition": {"nonsense": 1}}}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+}
+
+#[test]
+fn segments_that_would_decide_each_other_are_refused() {
+    let server = Server::start();
+    let rule = |other: &str| json!({"sql": format!("SELECT customer_id FROM customer_data WHERE in_segment('{other}')")});
+    assert_eq!(server.put("/api/segments/A", &rule("B")).status, 201);
+    let notes = server.post("/api/segments/check", &rule("Nowhere")).expect(200);
+    assert!(notes["notes"].to_string().contains("no segment 'Nowhere'"), "{notes}");
+    let refused = server.put("/api/segments/B", &rule("A"));
+    assert_eq!(refused.status, 422);
+    assert_eq!(
+        refused.json()["type"].as_str().map(|kind| kind.contains("circle")),
+        Some(true),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(server.get("/api/segments/B").status, 404);
+}
+
+/// The fenced blocks of a language in the page on segments.
+fn blocks(language: &str) -> Vec<String> {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/segments.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect()
+}
+
+/// The events of the page's people: each is so many days old as there, counted
+/// from its last day.
+fn people() -> Json {
+    let shift = now() - Timestamp::parse("2026-04-10T12:00:00Z").unwrap();
+    let mut events = Vec::new();
+    for (number, line) in blocks("people")[0].lines().filter(|line| !line.trim().is_empty()).enumerate() {
+        let mut event: Json = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let entries = event.as_object_mut().unwrap();
+        let (person, at) = (entries.remove("person").unwrap(), entries.remove("at").unwrap());
+        let at = Timestamp::parse(at.as_str().unwrap()).unwrap();
+        event["customer_id"] = person;
+        event["timestamp"] = json!((at + shift).to_string());
+        event["event_id"] = json!(format!("e{number}"));
+        events.push(event);
+    }
+    json!(events)
+}
+
+#[test]
+fn every_example_of_the_language_is_the_same_live_and_in_sql() {
+    let server = Server::start();
+    let examples = blocks("segment");
+    assert!(examples.len() >= 40, "only {} examples were found", examples.len());
+    server.accept(&people());
+    server.settle();
+    let mut names = Vec::new();
+    for (number, example) in examples.iter().enumerate() {
+        // A rule is stored under the name it gives.
+        let name = example.rsplit_once("assign to '").map(|(_, rest)| rest.trim_end_matches('\'').to_owned());
+        let is_segment = name.is_some() || example.to_uppercase().contains("SELECT");
+        let name = name.unwrap_or_else(|| format!("Example {number}"));
+        let answer = put(&server, &name, &json!({"rule": example}));
+        assert!(answer.status < 300, "{example}: {}", answer.text());
+        if is_segment {
+            names.push((name, example));
+        }
+    }
+    server.settle();
+    let mut differences = Vec::new();
+    for (name, example) in names {
+        let answer = server.post(&format!("/api/segments/{}/verify", encode(&name)), &Json::Null);
+        if answer.status != 200 || answer.json()["equal"] != true {
+            differences.push(format!("{example}\n    {}", answer.text()));
+        }
+    }
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}

@@ -57,7 +57,7 @@ fn what_published_libraries_send_is_taken_once() {
         let server = Server::start();
         // The recordings were made in a browser without a screen.
         let put = json!({"filter_bots": false});
-        assert_eq!(server.put("/api/sources/default", &put).status, 200, "{name}");
+        assert!(server.put("/api/sources/default", &put).status < 300, "{name}");
         for file in about["requests"].as_array().unwrap() {
             let request = json_of(&scenario.join(file.as_str().unwrap()));
             let path = request["path"].as_str().unwrap();

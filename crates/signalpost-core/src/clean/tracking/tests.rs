@@ -1,3 +1,5 @@
+//! The tracking API: what a message becomes, and what is refused.
+
 use serde_json::{Value as Json, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which cookie a page may ask for.
+
 use super::*;
 
 #[test]

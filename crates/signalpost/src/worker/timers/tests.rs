@@ -1,3 +1,5 @@
+//! The law of the timers: those in memory behave as if all were.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
