@@ -28,6 +28,9 @@ const FEED: Duration = Duration::from_millis(50);
 const CATCH_UP: Duration = Duration::from_secs(5);
 /// Records brought at once.
 const FEED_RECORDS: usize = 4_096;
+/// How often in a row, so that a commit never has many more rows than
+/// `TAIL_ROWS_MAX`, and one busy partition does not starve the rest.
+const FEED_ROUNDS: usize = 4;
 /// Rows in the tail that are committed without waiting for the clock.
 const TAIL_ROWS_MAX: usize = 100_000;
 /// Lake streams of derived events stand behind those of the partitions.
@@ -296,8 +299,7 @@ fn catch_up_partition(app: &App, partition: u32) -> anyhow::Result<()> {
 /// Brings new records of the log to the lake's tail and the model.
 fn feed(app: &App, offsets: &mut [u64]) {
     for (partition, offset) in (0_u32..).zip(offsets) {
-        // A few rounds at most, so that one busy partition does not starve the rest.
-        for _ in 0..16 {
+        for _ in 0..FEED_ROUNDS {
             let records = match app.log.read(partition, *offset, FEED_RECORDS) {
                 Ok(records) if !records.is_empty() => records,
                 Ok(_) => break,

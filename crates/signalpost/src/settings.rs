@@ -58,7 +58,7 @@ impl Default for Settings {
             tls_certificate: None,
             tls_key: None,
             partitions: 4,
-            cached_profiles: 40_000,
+            cached_profiles: 20_000,
             min_free_bytes: 256 << 20,
             body_bytes_max: 8 << 20,
             batch_events_max: 10_000,

@@ -35,7 +35,7 @@ pub use position::Position;
 pub use profiles::{read_timeline, sortable, timeline_key, timeline_prefix};
 
 /// Records a step takes at most.
-pub const STEP_RECORDS_MAX: usize = 8_192;
+pub const STEP_RECORDS_MAX: usize = 4_096;
 
 /// Why a worker stopped.
 #[derive(Debug, Error)]

@@ -13,7 +13,7 @@ const CACHE_BYTES: u64 = 96 << 20;
 const MEMTABLE_BYTES: u64 = 16 << 20;
 /// The memtables of the tables that each event writes to, in bytes: what is
 /// written out at once is merged with the rest less often.
-const BUSY_MEMTABLE_BYTES: u64 = 48 << 20;
+const BUSY_MEMTABLE_BYTES: u64 = 32 << 20;
 /// Journals are kept up to this size, in bytes; replaying them is most of a restart.
 const JOURNAL_BYTES: u64 = 192 << 20;
 
