@@ -95,5 +95,6 @@ pub async fn settings(State(app): State<Arc<App>>, Path(key): Path<String>, head
         "legacyVideoPluginsEnabled": false,
         "remotePlugins": [],
     });
-    ([(header::CACHE_CONTROL, "public, max-age=300")], axum::Json(answer)).into_response()
+    // It repeats the host that was asked for, so no cache may give it to others.
+    ([(header::CACHE_CONTROL, "private, max-age=300")], axum::Json(answer)).into_response()
 }
