@@ -1,4 +1,5 @@
-//! Reads and cleans arbitrary request bodies.
+//! Reads and cleans arbitrary request bodies, as our own API and as the tracking
+//! API take them.
 //!
 //! Every element ends as a clean event or as a refusal that keeps what came,
 //! and a clean event reads back from its bytes on the log.
@@ -6,15 +7,27 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use signalpost_core::clean::batch::Element;
+use signalpost_core::clean::tracking::{self, Call};
 use signalpost_core::clean::{Limits, SourceSettings, clean, parse_batch};
 use signalpost_core::event::Event;
 use signalpost_core::time::Timestamp;
 
 fuzz_target!(|body: &[u8]| {
     let limits = Limits { events_max: 1_000, ..Limits::default() };
+    if let Ok(elements) = parse_batch(body, &limits) {
+        judge(elements);
+    }
+    for call in [Call::Batch, Call::Track, Call::Identify, Call::Group, Call::Alias] {
+        if let Ok(messages) = tracking::parse(call, body, &limits) {
+            judge(messages.elements);
+        }
+    }
+});
+
+fn judge(elements: Vec<Element<'_>>) {
     let source = SourceSettings::default();
     let received_at = Timestamp::from_micros(1_800_000_000_000_000);
-    let Ok(elements) = parse_batch(body, &limits) else { return };
     assert!(elements.len() <= 1_000);
     for element in elements {
         match element.and_then(|raw| clean(raw, received_at, Some("fuzz"), &source, || "assigned".into())) {
@@ -26,4 +39,4 @@ fuzz_target!(|body: &[u8]| {
             Err(rejection) => assert!(!rejection.problem.message.is_empty()),
         }
     }
-});
+}
