@@ -219,9 +219,10 @@ impl ReadJson {
 
     /// The text of what a path into lists leads to.
     fn read_inside(&self, texts: &dyn Array, path: &str) -> ArrayRef {
+        let key = json::escaped(path);
         let mut column = StringViewBuilder::with_capacity(texts.len());
         for text in texts.as_string_view() {
-            let whole = text.and_then(|text| json::find(text, &json::escaped(path)));
+            let whole = text.and_then(|text| json::find(text, &key));
             if whole.is_some() {
                 append_text(&mut column, whole);
                 continue;

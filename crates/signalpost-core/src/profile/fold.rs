@@ -28,12 +28,15 @@ pub(super) const CART: &[&str] =
     &["add_to_cart", "product_added", "remove_from_cart", "product_removed", "purchase", "order_completed"];
 /// The event type that refuses e-mail.
 pub(super) const UNSUBSCRIBE: &str = "unsubscribe";
+/// The purpose that mails go out for.
+const EMAIL: &str = "email";
 /// The event type that says yes or no to purposes: its properties.
 pub(super) const CONSENT: &str = "consent";
 /// The purpose that a browser's Global Privacy Control refuses, as the CCPA has it.
 pub const SALE_AND_SHARING: &str = "sale_and_sharing";
-/// The most purposes one event may decide, and the longest name of one in bytes.
-const PURPOSES_MAX: usize = 32;
+/// The most purposes that events may bring to a profile.
+const PURPOSES_MAX: usize = 64;
+/// The longest name of a purpose that an event may bring, in bytes.
 const PURPOSE_BYTES_MAX: usize = 64;
 /// Micro-units in one unit of money.
 const MICROS: f64 = 1_000_000.0;
@@ -64,7 +67,7 @@ impl Profile {
             kind if CART_ADDS.contains(&kind) => self.fold_cart_added(event, moment),
             kind if CART_REMOVES.contains(&kind) => self.fold_cart_removed(event, moment),
             kind if PURCHASES.contains(&kind) => self.fold_purchase(event, moment),
-            UNSUBSCRIBE => self.set_consent("email", false, moment),
+            UNSUBSCRIBE => self.set_consent(EMAIL, false, moment),
             CONSENT => self.fold_consent(event, moment),
             _ => {}
         }
@@ -170,12 +173,15 @@ impl Profile {
     }
 
     fn fold_consent(&mut self, event: &Event, moment: Moment) {
-        let decisions = event.properties.iter().filter_map(|(purpose, value)| match value {
-            Value::Bool(granted) if purpose.len() <= PURPOSE_BYTES_MAX => Some((purpose, *granted)),
-            _ => None,
-        });
-        for (purpose, granted) in decisions.take(PURPOSES_MAX) {
-            self.set_consent(purpose, granted, moment);
+        for (purpose, value) in &event.properties {
+            let Value::Bool(granted) = *value else { continue };
+            // The key in a page is public: whoever has it may refuse mail for
+            // anybody, but not take a refusal back.
+            let may = purpose.len() <= PURPOSE_BYTES_MAX && !(granted && &**purpose == EMAIL);
+            let has_room = self.consents.len() < PURPOSES_MAX || self.consent(purpose).is_some();
+            if may && has_room {
+                self.set_consent(purpose, granted, moment);
+            }
         }
     }
 

@@ -84,6 +84,19 @@ fn consent_comes_by_event_and_the_browser_may_refuse_for_the_person() {
     assert_eq!(profile.consent("email"), Some(false));
     assert_eq!(profile.consent("note"), None);
 
+    // Whoever may send events may refuse mail for somebody, and never ask for it.
+    let (forged, moment) = event(4, "consent", 40, None, vec![("email".into(), Value::Bool(true))]);
+    profile.fold(&forged, moment);
+    assert_eq!(profile.consent("email"), Some(false));
+    // Nor may anybody make a profile grow without end.
+    for number in 0..20 {
+        let name = |place: usize| format!("p{number}-{place}").as_str().into();
+        let many = (0..40).map(|place| (name(place), Value::Bool(true))).collect();
+        let (event, moment) = event(100 + number, "consent", 50, None, many);
+        profile.fold(&event, moment);
+    }
+    assert!(profile.consents.len() <= 64, "{} purposes are held", profile.consents.len());
+
     let (mut view, moment) = event(3, "page_view", 30, None, Map::new());
     view.context.push(("gpc".into(), Value::Bool(true)));
     profile.fold(&view, moment);

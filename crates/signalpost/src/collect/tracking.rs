@@ -74,7 +74,8 @@ pub async fn post(
 pub async fn settings(State(app): State<Arc<App>>, Path(key): Path<String>, headers: HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let host = if app.settings.public_url.is_empty() { host } else { &app.settings.public_url };
-    let (protocol, host) = host.split_once("://").unwrap_or(("http", host));
+    let own_protocol = if app.settings.tls_certificate.is_some() { "https" } else { "http" };
+    let (protocol, host) = host.split_once("://").unwrap_or((own_protocol, host));
     let every = json!({"__default": {"enabled": true, "integrations": {}}});
     let answer = json!({
         "integrations": {"Segment.io": {
