@@ -31,5 +31,6 @@ const { outputFiles } = await build({
   metafile: true,
 }).then(({ metafile }) => ({ outputFiles: Object.keys(metafile.outputs) }));
 
-const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...outputFiles], { cwd: home, stdio: "inherit" });
+// One file after the other: each has a browser and a server of its own.
+const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-concurrency=1", ...outputFiles], { cwd: home, stdio: "inherit" });
 process.exit(status ?? 1);

@@ -315,3 +315,24 @@ fn every_example_of_the_language_is_the_same_live_and_in_sql() {
     }
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
+
+#[test]
+fn more_people_than_there_are_timers_in_memory_leave_on_time() {
+    // More than the 8,192 that are read at once and the 32,768 that are held.
+    const PEOPLE: usize = 40_000;
+    let server = Server::with(&[("SIGNALPOST_PARTITIONS", "1")]);
+    put(&server, "Fresh", &json!({"rule": "IF event_type = 'ping' AND event_time >= now() - 20 seconds THEN assign to 'Fresh'"})).expect(201);
+    for first in (0..PEOPLE).step_by(5_000) {
+        let events: Vec<Json> = (first..first + 5_000)
+            .map(|person| json!({"event_type": "ping", "customer_id": format!("c{person}")}))
+            .collect();
+        server.accept(&json!(events));
+    }
+    let entered = || server.cell("SELECT count(DISTINCT customer_id) FROM memberships") == PEOPLE;
+    eventually("all have entered", || entered().then_some(()));
+    let left = || server.cell("SELECT count(*) FROM memberships WHERE exited_at IS NULL") == 0;
+    pause(20_000);
+    eventually("all have left", || left().then_some(()));
+    let late = "SELECT count(*) FROM memberships m JOIN events e ON m.customer_id = e.customer_id WHERE m.exited_at <> e.timestamp + INTERVAL '20 seconds 1 microsecond'";
+    assert_eq!(server.cell(late), 0, "each at its own instant");
+}
