@@ -58,6 +58,30 @@ pub enum Defined {
         /// Its name.
         name: Box<str>,
     },
+    /// A segment whose members a query finds, run by a schedule.
+    Refreshed {
+        /// Its name.
+        name: SegmentName,
+        /// From 1.
+        version: u32,
+        /// The query and its schedule.
+        refresh: Refresh,
+    },
+}
+
+/// How a segment that cannot be live gets its members: by a query over
+/// everything, run by a schedule. Each run's result comes by the log, so that a
+/// replay needs neither the query nor what it read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// As it was written: SQL, or a rule that means SQL.
+    pub text: Box<str>,
+    /// The query: each `customer_id` it answers is a member.
+    pub sql: Box<str>,
+    /// A cron expression; `None`: only when asked.
+    pub cron: Option<Box<str>>,
+    /// The IANA zone whose clocks the expression means.
+    pub zone: Box<str>,
 }
 
 /// Why a change cannot be part of a program.
@@ -100,6 +124,32 @@ pub struct Segment {
     pub compiled: Compiled,
     /// When this version took effect.
     pub since: Timestamp,
+    /// Set when its members come from runs of a query; `compiled` is then never
+    /// asked.
+    pub refresh: Option<Refresh>,
+}
+
+impl Segment {
+    /// Whether events and the clock move its members.
+    pub fn is_live(&self) -> bool {
+        self.refresh.is_none()
+    }
+
+    /// Its text: canonical when live, as it was written otherwise.
+    pub fn text(&self) -> String {
+        match &self.refresh {
+            Some(refresh) => refresh.text.to_string(),
+            None => self.definition.to_string(),
+        }
+    }
+
+    /// The SQL that finds its members.
+    pub fn sql(&self) -> String {
+        match &self.refresh {
+            Some(refresh) => refresh.sql.to_string(),
+            None => self.definition.to_sql(),
+        }
+    }
 }
 
 /// A live sequence rule.
@@ -199,7 +249,10 @@ impl Program {
                 let Statement::Segment(definition) = segment::parse_stored(text, &schema)? else {
                     return Err(Error::Kind { expected: "a segment", found: "a sequence rule" });
                 };
-                self.set_segment(name, *version, definition, change.at);
+                self.set_segment(name, *version, definition, None, change.at);
+            }
+            Defined::Refreshed { name, version, refresh } => {
+                self.set_segment(name, *version, Definition::nobody(), Some(refresh.clone()), change.at);
             }
             Defined::SegmentRemoved { name } => {
                 let gone = self.segments.iter().filter(|held| held.name == *name);
@@ -228,17 +281,26 @@ impl Program {
         Ok(())
     }
 
-    fn set_segment(&mut self, name: &SegmentName, version: u32, definition: Definition, since: Timestamp) {
+    fn set_segment(
+        &mut self,
+        name: &SegmentName,
+        version: u32,
+        definition: Definition,
+        refresh: Option<Refresh>,
+        since: Timestamp,
+    ) {
         let compiled = definition.compile(&mut self.columns);
         if let Some(held) = self.segments.iter_mut().find(|held| held.name == *name) {
             held.version = version;
             held.definition = definition;
             held.compiled = compiled;
             held.since = since;
+            held.refresh = refresh;
             return;
         }
         let id = self.new_id();
-        self.segments.push(Segment { id, name: name.clone(), version, definition, compiled, since });
+        let name = name.clone();
+        self.segments.push(Segment { id, name, version, definition, compiled, since, refresh });
     }
 
     fn set_sequence(&mut self, rule: SequenceRule) {

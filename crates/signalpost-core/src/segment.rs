@@ -51,7 +51,7 @@ pub use calendar::Zone;
 pub use columns::{ColumnIndex, Columns};
 pub use compile::{Compiled, Need};
 pub use evaluate::Outcome;
-pub use explain::{EVIDENCE_MAX, Evidence, Explanation};
+pub use explain::{EVIDENCE_MAX, Evidence, Explanation, Missing};
 pub use refusal::{Note, Refusal};
 pub use routine::{Part, Routine, Unit};
 pub use schema::Schema;
@@ -85,6 +85,11 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// The condition that holds for nobody.
+    pub fn nobody() -> Self {
+        Self { name: None, form: Form::Select, predicate: Expression::truth(false) }
+    }
+
     /// The segments whose members it asks for, each once.
     pub fn segments(&self) -> Vec<Box<str>> {
         fn collect(part: &Expression, into: &mut Vec<Box<str>>) {

@@ -5,6 +5,7 @@
 //! inputs in the same order give the same profile and the same actions.
 
 mod evaluate;
+mod play;
 mod sequence;
 mod subject;
 #[cfg(test)]
@@ -16,11 +17,12 @@ use crate::campaign::{self, Campaign, Cause, Delivery, Trigger};
 use crate::event::Event;
 use crate::id::{AnonymousId, CustomerId, EventId, ProfileKey, SegmentName};
 use crate::profile::{Moment, Profile, ProfileRow};
-use crate::program::Program;
+use crate::program::{Program, Segment};
 use crate::time::{Span, Timestamp};
 
 use serde::{Deserialize, Serialize};
 
+pub use play::play;
 pub use subject::ProfileSubject;
 
 /// Why a membership began or ended.
@@ -35,6 +37,14 @@ pub enum MembershipCause {
     Definition,
     /// Two profiles became one.
     Merge,
+    /// A run of the segment's query.
+    Refresh {
+        /// Its number, from 1.
+        run: u64,
+        /// Whether it is the first of the segment's version, which describes who
+        /// is in as a definition does.
+        first: bool,
+    },
 }
 
 /// A membership began or ended.
@@ -186,6 +196,26 @@ pub fn adopt(
     known.extend_from_slice(fired);
     take_in_all(profile, program, history, now, &known, actions);
     evaluate::all(profile, program, now, &MembershipCause::Merge, None, actions);
+}
+
+/// Moves the profile into or out of a segment whose members come from runs of a
+/// query, and judges the segments that ask for it.
+///
+/// Nothing happens when it is so already, or the segment is live.
+pub fn refreshed(
+    profile: &mut Profile,
+    program: &Program,
+    segment: &Segment,
+    member: bool,
+    cause: &MembershipCause,
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
+    if segment.is_live() || profile.is_member(segment.id) == member {
+        return;
+    }
+    drop_shown_rows(profile, program);
+    evaluate::moved(profile, program, segment, member, now, cause, actions);
 }
 
 /// The ids of the derived events a profile has made so far.

@@ -13,6 +13,9 @@ use super::tree::Expression;
 use crate::time::Timestamp;
 use crate::value::Value;
 
+/// Horizons looked past at most, to find when a value changes.
+const LOOKS_MAX: usize = 32;
+
 /// Most events named for one condition.
 pub const EVIDENCE_MAX: usize = 20;
 
@@ -26,6 +29,9 @@ pub struct Explanation {
     pub value: Value,
     /// Until when that holds if no event comes; [`Timestamp::MAX`]: always.
     pub horizon: Timestamp,
+    /// When the value changes if no event comes: the horizon, but for those that
+    /// came early. `None`: never, as far as was looked.
+    pub changes_at: Option<Timestamp>,
     /// The latest events that satisfy it, newest first, at most
     /// [`EVIDENCE_MAX`]; empty where it is not about events.
     pub events: Vec<Evidence>,
@@ -44,7 +50,86 @@ pub struct Evidence {
     pub event_type: Box<str>,
 }
 
+/// What would have to be otherwise for a condition to hold.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Missing {
+    /// This condition.
+    Condition {
+        /// In its canonical form.
+        condition: String,
+        /// What it would have to be.
+        wanted: bool,
+        /// What it is.
+        value: Value,
+        /// When that changes if no event comes.
+        changes_at: Option<Timestamp>,
+    },
+    /// All of these.
+    All(Vec<Self>),
+    /// One of these.
+    Any(Vec<Self>),
+}
+
 impl Compiled {
+    /// What keeps `subject` out at `now`; `None` when nothing does.
+    pub fn missing<S: Subject>(&self, subject: &S, now: Timestamp) -> Option<Missing> {
+        let definition = self.definition();
+        self.missing_of(&definition.predicate, true, definition.form, subject, now)
+    }
+
+    fn missing_of<S: Subject>(
+        &self,
+        expression: &Expression,
+        wanted: bool,
+        form: Form,
+        subject: &S,
+        now: Timestamp,
+    ) -> Option<Missing> {
+        let (value, changes_at) = self.value_and_change(expression, subject, now);
+        if value == Value::Bool(wanted) {
+            return None;
+        }
+        let each = |parts: &[Expression]| {
+            parts.iter().filter_map(|part| self.missing_of(part, wanted, form, subject, now)).collect()
+        };
+        Some(match (expression, wanted) {
+            (Expression::Not(inner), _) => return self.missing_of(inner, !wanted, form, subject, now),
+            (Expression::And(parts), true) | (Expression::Or(parts), false) => Missing::All(each(parts)),
+            (Expression::Or(parts), true) | (Expression::And(parts), false) => Missing::Any(each(parts)),
+            _ => {
+                let condition = print::expression(expression, form);
+                Missing::Condition { condition, wanted, value, changes_at }
+            }
+        })
+    }
+
+    /// What a part comes to at `now`, and when that changes if no event comes.
+    fn value_and_change<S: Subject>(
+        &self,
+        expression: &Expression,
+        subject: &S,
+        now: Timestamp,
+    ) -> (Value, Option<Timestamp>) {
+        let node = part(expression, &self.columns);
+        let at = |now| {
+            let scene = Scene { subject, now };
+            let scalar = scene.scalar(&node, None);
+            (scalar.value.clone().into_owned(), scalar.moving, scalar.horizon)
+        };
+        let (value, moving, mut horizon) = at(now);
+        for _ in 0..LOOKS_MAX {
+            if moving || horizon == Timestamp::MAX {
+                break;
+            }
+            let (later, _, next) = at(horizon);
+            if later != value {
+                return (value, Some(horizon));
+            }
+            horizon = next.max(horizon.next());
+        }
+        (value, None)
+    }
+
     /// Evaluates at `now` and says how each part of the condition came out.
     pub fn explain<S: Subject>(&self, subject: &S, now: Timestamp) -> Explanation {
         let definition = self.definition();
@@ -74,6 +159,7 @@ impl Compiled {
             condition: print::expression(expression, form),
             value: scalar.value.clone().into_owned(),
             horizon: scalar.horizon,
+            changes_at: self.value_and_change(expression, subject, now).1,
             events: evidence(&scene, &node),
             parts,
         }

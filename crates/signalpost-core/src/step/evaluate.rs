@@ -61,6 +61,31 @@ pub(super) fn all(
     leave_removed(profile, program, now, actions);
 }
 
+/// Moves the profile into or out of one segment that is not live, and judges
+/// all that are: some may ask for it.
+pub(super) fn moved(
+    profile: &mut Profile,
+    program: &Program,
+    segment: &Segment,
+    member: bool,
+    now: Timestamp,
+    cause: &MembershipCause,
+    actions: &mut Vec<Action>,
+) {
+    set_member(profile, segment, member, now);
+    switch(profile, program, segment, member, now, cause, None, actions);
+    all(profile, program, now, cause, None, actions);
+}
+
+fn set_member(profile: &mut Profile, segment: &Segment, member: bool, now: Timestamp) {
+    if member {
+        let fresh = Membership { segment: segment.id, entered_at: now, version: segment.version };
+        profile.memberships.push(fresh);
+    } else {
+        profile.memberships.retain(|held| held.segment != segment.id);
+    }
+}
+
 /// Evaluates segments, each after those whose members it asks for.
 #[expect(clippy::too_many_arguments, reason = "one place moves members; a struct would only rename them")]
 fn in_order<'a>(
@@ -74,7 +99,7 @@ fn in_order<'a>(
     actions: &mut Vec<Action>,
 ) {
     let mut changed = Vec::new();
-    for segment in segments {
+    for segment in segments.filter(|segment| segment.is_live()) {
         let outcome = segment.compiled.evaluate(&ProfileSubject { profile, program }, now);
         horizon = horizon.min(outcome.horizon);
         let member = outcome.is_member();
@@ -82,12 +107,7 @@ fn in_order<'a>(
             continue;
         }
         changed.push((segment, member));
-        if member {
-            let fresh = Membership { segment: segment.id, entered_at: now, version: segment.version };
-            profile.memberships.push(fresh);
-        } else {
-            profile.memberships.retain(|held| held.segment != segment.id);
-        }
+        set_member(profile, segment, member, now);
     }
     // The horizon is always later than now, or a faulty predicate could hold
     // the clock for ever.
@@ -114,7 +134,7 @@ fn together(
     let mut horizon = Timestamp::MAX;
     for pass in 0..PASSES_MAX {
         let mut changed = false;
-        for segment in &program.segments {
+        for segment in program.segments.iter().filter(|segment| segment.is_live()) {
             let outcome = segment.compiled.evaluate(&ProfileSubject { profile, program }, now);
             if pass == 0 || outcome.horizon > now {
                 horizon = horizon.min(outcome.horizon);
@@ -172,7 +192,7 @@ fn switch(
         cause: cause.clone(),
     }));
     // A new definition describes who is in; it is no reason to write to them.
-    if *cause == MembershipCause::Definition {
+    if matches!(cause, MembershipCause::Definition | MembershipCause::Refresh { first: true, .. }) {
         return;
     }
     let word = if member { "entered" } else { "left" };

@@ -9,6 +9,8 @@ use crate::program::{Change, Defined};
 use crate::value::{Map, Value};
 
 mod laws;
+mod play;
+mod refreshed;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000) + Span::SECOND.times(seconds)
