@@ -252,8 +252,14 @@ impl Profile {
 
     /// The first instant at which anything changes with no new event.
     pub fn next_due(&self) -> Timestamp {
+        self.horizon.min(self.next_event_due())
+    }
+
+    /// The first instant at which an event happens that is here already, or is
+    /// derived by the clock.
+    pub fn next_event_due(&self) -> Timestamp {
         let future = self.future.first().map_or(Timestamp::MAX, |(moment, _)| moment.timestamp);
         let derived = self.derived.iter().filter(|d| !d.fired).map(|d| d.due).min().unwrap_or(Timestamp::MAX);
-        self.horizon.min(future).min(derived)
+        future.min(derived)
     }
 }

@@ -4,6 +4,7 @@
 //! In: changes, in the order they stand on the log. Out: the program that the
 //! step runs. Equal changes give an equal program, so a replay does too.
 
+mod draft;
 mod plan;
 
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,8 @@ pub struct Segment {
     pub compiled: Compiled,
     /// When this version took effect.
     pub since: Timestamp,
+    /// Which change of the program made this version, from 1.
+    pub change: u64,
     /// Set when its members come from runs of a query; `compiled` is then never
     /// asked.
     pub refresh: Option<Refresh>,
@@ -153,7 +156,7 @@ impl Segment {
 }
 
 /// A live sequence rule.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sequence {
     /// Its number in this program's whole life.
     pub id: u32,
@@ -171,6 +174,9 @@ pub struct Program {
     /// Grows by one with each change that profiles must be folded anew for:
     /// those of segments and sequence rules.
     pub version: u64,
+    /// The version since which profiles keep all the rows that are needed now.
+    /// Those made under it or a later one need not be folded anew.
+    pub rows_since: u64,
     /// When the latest of those took effect.
     pub changed_at: Timestamp,
     /// When the latest change of a campaign took effect.
@@ -275,10 +281,19 @@ impl Program {
             self.version += 1;
             self.changed_at = change.at;
         }
+        let kept = std::mem::take(&mut self.rows);
+        self.plan();
+        if matches!(change.what, Defined::Sequence { .. }) || !kept.hold(&self.rows) {
+            self.rows_since = self.version;
+        }
+        Ok(())
+    }
+
+    /// Works out what the segments there are need, and what they read.
+    fn plan(&mut self) {
         self.needs = self.segments.iter().flat_map(|s| s.compiled.needs().iter().cloned()).collect();
         self.rows = Rows::new(&self.needs, &self.columns);
         self.readers = Readers::new(&self.segments);
-        Ok(())
     }
 
     fn set_segment(
@@ -295,12 +310,13 @@ impl Program {
             held.definition = definition;
             held.compiled = compiled;
             held.since = since;
+            held.change = self.changes + 1;
             held.refresh = refresh;
             return;
         }
-        let id = self.new_id();
+        let (id, change) = (self.new_id(), self.changes + 1);
         let name = name.clone();
-        self.segments.push(Segment { id, name, version, definition, compiled, since, refresh });
+        self.segments.push(Segment { id, name, version, definition, compiled, since, change, refresh });
     }
 
     fn set_sequence(&mut self, rule: SequenceRule) {

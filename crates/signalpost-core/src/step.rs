@@ -180,6 +180,14 @@ pub fn refold(
     evaluate::all(profile, program, now, &MembershipCause::Definition, None, actions);
 }
 
+/// Evaluates every segment after the program changed, for a profile that keeps
+/// all the rows its segments need: see [`Program::rows_since`].
+pub fn redefined(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
+    drop_shown_rows(profile, program);
+    profile.program_version = program.version;
+    evaluate::all(profile, program, now, &MembershipCause::Definition, None, actions);
+}
+
 /// Takes over the history of a device that is now known to be this person's.
 ///
 /// `fired` names the derived events the device's profile had made already.

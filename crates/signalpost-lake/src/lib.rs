@@ -31,7 +31,7 @@ mod sql;
 pub use error::{Error, Position, SqlError};
 pub use identity::IdentityRow;
 pub use lake::{Committed, Compacted, Lake, Pushed, Settings, Subject};
-pub use live::{ColumnType, LiveRows, LiveTable, LiveTables, NoTables};
+pub use live::{ColumnType, LiveColumn, LiveColumns, LiveData, LiveRows, LiveTable, LiveTables, NoTables};
 pub use property::PropertyKind;
 pub use row::{DeliveryRow, MembershipRow};
 pub use rows::Rows;

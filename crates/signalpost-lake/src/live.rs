@@ -61,12 +61,36 @@ pub enum ColumnType {
 /// which holds the values of just those columns.
 pub type LiveRows<'a> = Box<dyn FnOnce(&[usize], &mut dyn FnMut(&[Value])) + Send + 'a>;
 
+/// Hands out whole columns: called once with the positions of the columns that
+/// the query names, in ascending order. All are equally long.
+pub type LiveColumns<'a> = Box<dyn FnOnce(&[usize]) -> Vec<LiveColumn> + Send + 'a>;
+
+/// A column with its type; the values are shared with whoever holds them.
+pub type LiveColumn = (ColumnType, Arc<Vec<Value>>);
+
+/// What is in a table given at query time.
+pub enum LiveData<'a> {
+    /// Row by row, so that they are never all in memory twice.
+    Rows(LiveRows<'a>),
+    /// Column by column, whose types stand only then.
+    Columns(LiveColumns<'a>),
+}
+
+impl fmt::Debug for LiveData<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rows(_) => "Rows",
+            Self::Columns(_) => "Columns",
+        })
+    }
+}
+
 /// A table given at query time.
 pub struct LiveTable<'a> {
     /// All columns, by name.
     pub columns: Vec<(String, ColumnType)>,
-    /// Its rows, row by row, so that they are never all in memory twice.
-    pub rows: LiveRows<'a>,
+    /// What is in it.
+    pub data: LiveData<'a>,
 }
 
 impl fmt::Debug for LiveTable<'_> {
@@ -84,7 +108,7 @@ impl<'a> LiveTable<'a> {
                 row(&wanted.iter().map(pick).collect::<Vec<_>>());
             }
         };
-        Self { columns, rows: Box::new(give) }
+        Self { columns, data: LiveData::Rows(Box::new(give)) }
     }
 
     /// Brings the columns that `wanted` picks into Arrow. `wanted` answers the
@@ -99,14 +123,21 @@ impl<'a> LiveTable<'a> {
                 picked.push((place, name, *kind));
             }
         }
+        let places: Vec<usize> = picked.iter().map(|(place, ..)| *place).collect();
+        let give = match self.data {
+            LiveData::Rows(give) => give,
+            LiveData::Columns(give) => {
+                let names = picked.into_iter().map(|(_, name, _)| name).collect();
+                return read_columns(names, give(&places));
+            }
+        };
         let fields = picked.iter().map(|(_, name, kind)| Field::new(name, kind.arrow(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let kinds: Vec<ColumnType> = picked.iter().map(|(.., kind)| *kind).collect();
-        let places: Vec<usize> = picked.iter().map(|(place, ..)| *place).collect();
         let mut batches = Vec::new();
         let mut failed = None;
         let mut building = Building::new(&kinds);
-        (self.rows)(&places, &mut |row| {
+        give(&places, &mut |row| {
             building.add(row);
             if building.rows == BATCH_ROWS {
                 match std::mem::replace(&mut building, Building::new(&kinds)).finish(&schema) {
@@ -125,7 +156,39 @@ impl<'a> LiveTable<'a> {
     }
 }
 
+/// Brings whole columns into Arrow.
+fn read_columns(
+    names: Vec<String>,
+    columns: Vec<LiveColumn>,
+) -> Result<(SchemaRef, Vec<RecordBatch>), ArrowError> {
+    let fields = names.iter().zip(&columns).map(|(name, (kind, _))| Field::new(name, kind.arrow(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let rows = columns.iter().map(|(_, values)| values.len()).min().unwrap_or(0);
+    let mut batches = Vec::new();
+    for start in (0..rows).step_by(BATCH_ROWS) {
+        let end = rows.min(start + BATCH_ROWS);
+        let arrays = columns.iter().map(|(kind, values)| {
+            let mut column = kind.builder();
+            values.get(start..end).unwrap_or_default().iter().for_each(|value| column.add(value));
+            column.finish()
+        });
+        let options = RecordBatchOptions::new().with_row_count(Some(end - start));
+        batches.push(RecordBatch::try_new_with_options(Arc::clone(&schema), arrays.collect(), &options)?);
+    }
+    Ok((schema, batches))
+}
+
 impl ColumnType {
+    fn builder(self) -> Column {
+        match self {
+            Self::Text => Column::Text(StringViewBuilder::new().with_deduplicate_strings()),
+            Self::Int => Column::Int(Int64Builder::new()),
+            Self::Float => Column::Float(Float64Builder::new()),
+            Self::Bool => Column::Bool(BooleanBuilder::new()),
+            Self::Time => Column::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+        }
+    }
+
     fn arrow(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8View,
@@ -145,6 +208,33 @@ enum Column {
     Time(TimestampMicrosecondBuilder),
 }
 
+impl Column {
+    fn add(&mut self, value: &Value) {
+        match (self, value) {
+            (Self::Text(column), Value::Null) => column.append_null(),
+            (Self::Text(column), Value::Text(text)) => column.append_value(text),
+            (Self::Text(column), other) => column.append_value(other.to_string()),
+            (Self::Int(column), Value::Int(number)) => column.append_value(*number),
+            (Self::Int(column), _) => column.append_null(),
+            (Self::Float(column), Value::Int(_) | Value::Float(_)) => column.append_option(value.as_number()),
+            (Self::Float(column), _) => column.append_null(),
+            (Self::Bool(column), Value::Bool(truth)) => column.append_value(*truth),
+            (Self::Bool(column), _) => column.append_null(),
+            (Self::Time(column), other) => column.append_option(other.as_time().map(|at| at.as_micros())),
+        }
+    }
+
+    fn finish(self) -> ArrayRef {
+        match self {
+            Self::Text(mut column) => Arc::new(column.finish()),
+            Self::Int(mut column) => Arc::new(column.finish()),
+            Self::Float(mut column) => Arc::new(column.finish()),
+            Self::Bool(mut column) => Arc::new(column.finish()),
+            Self::Time(mut column) => Arc::new(column.finish()),
+        }
+    }
+}
+
 /// The columns of one batch being filled.
 struct Building {
     columns: Vec<Column>,
@@ -153,49 +243,18 @@ struct Building {
 
 impl Building {
     fn new(kinds: &[ColumnType]) -> Self {
-        let column = |kind: &ColumnType| match kind {
-            ColumnType::Text => Column::Text(StringViewBuilder::new().with_deduplicate_strings()),
-            ColumnType::Int => Column::Int(Int64Builder::new()),
-            ColumnType::Float => Column::Float(Float64Builder::new()),
-            ColumnType::Bool => Column::Bool(BooleanBuilder::new()),
-            ColumnType::Time => Column::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-        };
-        Self { columns: kinds.iter().map(column).collect(), rows: 0 }
+        Self { columns: kinds.iter().map(|kind| kind.builder()).collect(), rows: 0 }
     }
 
     fn add(&mut self, row: &[Value]) {
         self.rows += 1;
         for (place, column) in self.columns.iter_mut().enumerate() {
-            let value = row.get(place).unwrap_or(&Value::Null);
-            match (column, value) {
-                (Column::Text(column), Value::Null) => column.append_null(),
-                (Column::Text(column), Value::Text(text)) => column.append_value(text),
-                (Column::Text(column), other) => column.append_value(other.to_string()),
-                (Column::Int(column), Value::Int(number)) => column.append_value(*number),
-                (Column::Int(column), _) => column.append_null(),
-                (Column::Float(column), Value::Int(_) | Value::Float(_)) => {
-                    column.append_option(value.as_number())
-                }
-                (Column::Float(column), _) => column.append_null(),
-                (Column::Bool(column), Value::Bool(truth)) => column.append_value(*truth),
-                (Column::Bool(column), _) => column.append_null(),
-                (Column::Time(column), other) => {
-                    column.append_option(other.as_time().map(|at| at.as_micros()))
-                }
-            }
+            column.add(row.get(place).unwrap_or(&Value::Null));
         }
     }
 
     fn finish(self, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-        let arrays = self.columns.into_iter().map(|column| -> ArrayRef {
-            match column {
-                Column::Text(mut column) => Arc::new(column.finish()),
-                Column::Int(mut column) => Arc::new(column.finish()),
-                Column::Float(mut column) => Arc::new(column.finish()),
-                Column::Bool(mut column) => Arc::new(column.finish()),
-                Column::Time(mut column) => Arc::new(column.finish()),
-            }
-        });
+        let arrays = self.columns.into_iter().map(Column::finish);
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         RecordBatch::try_new_with_options(Arc::clone(schema), arrays.collect(), &options)
     }

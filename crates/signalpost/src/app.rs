@@ -51,6 +51,12 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// History and SQL.
     pub lake: Lake,
+    /// Held by the simulation under way: one at a time.
+    pub simulating: Arc<tokio::sync::Mutex<()>>,
+    /// Segments whose query is being run.
+    pub refreshing: Mutex<std::collections::BTreeSet<String>>,
+    /// Columns of known people, for SQL.
+    pub roster: crate::history::roster::Roster,
     /// The workers.
     pub partitions: Arc<Partitions>,
     /// How far SQL sees each partition's log: the next record's offset.
@@ -92,15 +98,7 @@ impl App {
     pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Arc<Self>> {
         let data = settings.data.clone();
         std::fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
-        let log_settings = embedded::Settings {
-            partitions: settings.partitions,
-            min_free_bytes: settings.min_free_bytes,
-            ..embedded::Settings::default()
-        };
-        let log = Arc::new(
-            EmbeddedLog::open(&data.join("log"), &log_settings)
-                .with_context(|| format!("cannot open the log in {}", data.join("log").display()))?,
-        );
+        let log = Arc::new(open_log(&data.join("log"), &settings)?);
         let store = Arc::new(open_store(&data.join("state"))?);
         clock.advance_to(log.latest());
         let partitions = Partitions::new(log.partitions());
@@ -125,7 +123,7 @@ impl App {
             inbox.clone(),
         ));
         let sources = load_sources(&documents)?;
-        let program = load_program(&store)?;
+        let program = crate::define::newest_program(&store, &log)?;
         let app = Arc::new(Self {
             inbox,
             retracted: Mutex::default(),
@@ -138,6 +136,9 @@ impl App {
             keys,
             hub,
             lake,
+            simulating: Arc::default(),
+            refreshing: Mutex::default(),
+            roster: Default::default(),
             fed: partitions.gauges().iter().map(|_| AtomicU64::new(0)).collect(),
             partitions,
             program: RwLock::new(program),
@@ -153,9 +154,9 @@ impl App {
         // Before the workers publish anything: rows of one stream come in order.
         crate::history::catch_up(&app)?;
         app.start_workers()?;
-        crate::define::reload(&app).await?;
         crate::history::start(&app)?;
         crate::deliver::outbox::start(&app)?;
+        crate::refresh::start(&app)?;
         Ok(app)
     }
 
@@ -261,6 +262,15 @@ fn lake_settings(settings: &Settings) -> signalpost_lake::Settings {
         on_thread_start: crate::priority::yield_to_collecting,
         ..Default::default()
     }
+}
+
+fn open_log(folder: &Path, settings: &Settings) -> anyhow::Result<EmbeddedLog> {
+    let own = embedded::Settings {
+        partitions: settings.partitions,
+        min_free_bytes: settings.min_free_bytes,
+        ..embedded::Settings::default()
+    };
+    EmbeddedLog::open(folder, &own).with_context(|| format!("cannot open the log in {}", folder.display()))
 }
 
 /// The engine starts threads of its own here, which are to yield.

@@ -9,17 +9,23 @@ use axum::http::StatusCode;
 use serde_json::json;
 use signalpost_core::campaign::Campaign;
 use signalpost_core::id::SegmentName;
-use signalpost_core::program::{Change, Defined, Program};
+use signalpost_core::program::{Change, Defined, Program, Refresh, Segment};
 use signalpost_core::segment::{self, Definition, Note, Refusal, Schema, Statement};
 
-use crate::app::App;
+use crate::app::{App, AppLog, AppStore};
 use crate::documents::{Document, Kind};
+use crate::history::tables::AppTables;
 use crate::log::writer::Submission;
 use crate::log::{Body, Log};
 use crate::problem::Problem;
+use crate::schedule;
+use crate::worker::{Backfill, Position};
 
-/// How long an answer waits for the workers to take a definition up.
-const WAIT: Duration = Duration::from_secs(5);
+/// How long an answer waits for a definition to be in force for everybody; it is
+/// durable before that, and larger states are brought up to date behind it.
+const WAIT: Duration = Duration::from_millis(500);
+/// Records read at once in search of definitions.
+const READ_RECORDS: usize = 4_096;
 /// Profiles looked at to learn which traits there are.
 const SAMPLED: usize = 2_000;
 
@@ -135,6 +141,137 @@ pub async fn put_rule(app: &Arc<App>, name: &str, text: &str) -> Result<(Documen
     }
 }
 
+/// When a refreshed segment's query is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// A cron expression; only when asked where there is none.
+    pub cron: Option<String>,
+    /// The IANA zone whose clocks it means.
+    pub zone: String,
+}
+
+impl Schedule {
+    /// Reads a schedule; the zone is UTC where none is said.
+    ///
+    /// # Errors
+    /// When the expression or the zone is none.
+    pub fn read(cron: Option<String>, zone: Option<String>) -> Result<Self, Problem> {
+        let zone = zone.unwrap_or_else(|| "UTC".into());
+        jiff::tz::TimeZone::get(&zone).map_err(|error| {
+            Problem::invalid("refresh.zone", format!("{error}; write it as Europe/Berlin"))
+        })?;
+        if let Some(cron) = &cron {
+            schedule::parse(cron).map_err(|error| {
+                Problem::invalid("refresh.cron", format!("{error}; every night at three is '0 3 * * *'"))
+            })?;
+        }
+        Ok(Self { cron, zone })
+    }
+}
+
+/// A segment whose members a query finds.
+#[derive(Clone, Debug)]
+pub struct RefreshedSegment {
+    /// The name its text gives it.
+    pub name: Option<String>,
+    /// The query and its schedule.
+    pub refresh: Refresh,
+}
+
+/// What a text means that is not to be kept live; `None` for one that is: it
+/// ranks nobody and has no schedule. A rank without a schedule is taken every
+/// night at three, UTC.
+///
+/// # Errors
+/// When it is refused, or named otherwise than it is stored.
+pub fn refreshed(
+    app: &App,
+    name: &str,
+    text: &str,
+    schedule: Option<Schedule>,
+) -> Result<Option<RefreshedSegment>, Problem> {
+    let ranked =
+        segment::parse_ranked(text, &schema(app).0).transpose().map_err(|refusal| refused(&refusal))?;
+    let nightly = || Schedule { cron: Some("0 3 * * *".into()), zone: "UTC".into() };
+    let (own, sql, schedule) = match (ranked, schedule) {
+        (None, None) => return Ok(None),
+        (Some(ranked), schedule) => {
+            (Some(ranked.name.to_string()), ranked.to_sql(), schedule.unwrap_or_else(nightly))
+        }
+        (None, Some(schedule)) => (None, text.trim().trim_end_matches(';').to_owned(), schedule),
+    };
+    let begins = |word: &str| sql.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    if !begins("select") && !begins("with") {
+        let detail =
+            "only a query is refreshed by schedule: SELECT customer_id FROM …; a rule is live without one";
+        return Err(Problem::invalid("refresh", detail));
+    }
+    if let Some(own) = &own
+        && !name.is_empty()
+        && own != name
+    {
+        let detail =
+            format!("the rule assigns to '{own}', but is stored as '{name}'; use the same name in both");
+        return Err(Problem::invalid("rule", detail).with("line", 1).with("column", 1));
+    }
+    let refresh = Refresh {
+        text: text.into(),
+        sql: sql.into(),
+        cron: schedule.cron.map(String::into_boxed_str),
+        zone: schedule.zone.into(),
+    };
+    Ok(Some(RefreshedSegment { name: own, refresh }))
+}
+
+/// A refusal, with the offer of a schedule where the text is a query that can be
+/// run by one.
+pub async fn with_offer(app: &App, text: &str, refusal: Problem) -> Problem {
+    let nightly = || Schedule { cron: Some("0 3 * * *".into()), zone: "UTC".into() };
+    let Ok(Some(query)) = refreshed(app, "", text, Some(nightly())) else { return refusal };
+    if check_query(app, &query).await.is_err() {
+        return refusal;
+    }
+    let hint = "this query cannot be kept live, but it can be run by a schedule: send it with \"refresh\": {\"cron\": \"0 3 * * *\", \"zone\": \"UTC\"}";
+    refusal.with("hint", hint).with("offer", json!({"refresh": {"cron": "0 3 * * *", "zone": "UTC"}}))
+}
+
+/// Checks that a query can be run and answers `customer_id`.
+///
+/// # Errors
+/// When it cannot, or does not.
+pub async fn check_query(app: &App, segment: &RefreshedSegment) -> Result<(), Problem> {
+    let tables = AppTables::of_now(app);
+    // Nothing is read: the plan of a LIMIT 0 is empty.
+    let probe = format!("SELECT * FROM ({}\n) LIMIT 0", segment.refresh.sql);
+    let failed = |error: signalpost_lake::Error| crate::admin::sql::problem(&error);
+    let rows = app.lake.sql(&probe, tables.now(), &tables).await.map_err(failed)?;
+    if rows.columns().iter().any(|(name, _)| name == "customer_id") {
+        return Ok(());
+    }
+    let detail = "the query must answer a column customer_id: those whose id it holds are the members";
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", detail))
+}
+
+/// Defines a segment whose members a query finds. `true` when it is new.
+///
+/// # Errors
+/// When it is refused, or cannot be made durable.
+pub async fn put_refreshed(
+    app: &Arc<App>,
+    name: &str,
+    segment: RefreshedSegment,
+) -> Result<(Document, bool), Problem> {
+    check_query(app, &segment).await?;
+    let _one = app.defining.lock().await;
+    let refresh = segment.refresh;
+    let is_new = app.documents.get(Kind::Segment, name)?.is_none();
+    let content = json!({"text": refresh.text, "refresh": {"cron": refresh.cron, "zone": refresh.zone}});
+    let document = app.documents.put(Kind::Segment, name, &content, app.clock.now())?;
+    let what = Defined::Refreshed { name: SegmentName::from(name), version: document.version, refresh };
+    take_effect(app, what).await?;
+    Ok((document, is_new))
+}
+
 /// Takes a segment away. `false` when there is none of that name.
 ///
 /// # Errors
@@ -211,69 +348,50 @@ async fn wait_for(app: &App, wanted: u64) {
     }
 }
 
-/// Reads the program as the workers have it, and once more when they have taken
-/// what is on the log now. Until then nothing new is defined: it would be
-/// checked against definitions that are not the newest.
+/// Reads the program as the worker of partition 0 last left it, and the
+/// definitions that wait on its log: what is defined from now on is checked
+/// against the newest, however much the workers have still to do.
+///
+/// Called before the workers start.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn reload(app: &Arc<App>) -> anyhow::Result<()> {
-    let catching_up = Arc::clone(&app.defining).lock_owned().await;
-    read_program(app)?;
-    let ends = app.ends();
-    if has_taken(app, &ends) {
-        return Ok(());
-    }
-    let app = Arc::clone(app);
-    tokio::spawn(async move {
-        let _catching_up = catching_up;
-        while !has_taken(&app, &ends) && !app.has_failed() && !app.partitions.is_stopping() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+/// When the store or the log fails.
+pub fn newest_program(store: &AppStore, log: &AppLog) -> anyhow::Result<Program> {
+    let mut program = crate::app::load_program(store)?;
+    let mut offset = Position::load(store, 0)?.offset;
+    loop {
+        let records = log.read(0, offset, READ_RECORDS)?;
+        let Some((last, _)) = records.last() else { return Ok(program) };
+        offset = last + 1;
+        for (_, record) in &records {
+            if let Body::Define(change) = &record.body
+                && let Err(error) = program.apply(change)
+            {
+                tracing::error!(%error, "a definition on the log cannot be applied");
+            }
         }
-        if let Err(error) = read_program(&app) {
-            tracing::error!(%error, "the newest definitions could not be read");
-        }
-    });
-    Ok(())
-}
-
-fn has_taken(app: &App, ends: &[u64]) -> bool {
-    app.partitions.gauges().iter().zip(ends).all(|(gauge, end)| gauge.offset.load(Ordering::Acquire) >= *end)
-}
-
-fn read_program(app: &App) -> anyhow::Result<()> {
-    *app.program.write().unwrap_or_else(PoisonError::into_inner) = crate::app::load_program(&app.store)?;
-    Ok(())
-}
-
-/// A program of the sequence rules in force and of one segment more.
-///
-/// # Errors
-/// When a text is refused.
-pub fn candidate(app: &App, name: &str, text: &str) -> Result<Program, Problem> {
-    let (_, traits, properties) = schema(app);
-    let mut program = Program::default();
-    let mut apply = |what| {
-        program
-            .apply(&Change { at: app.clock.now(), what })
-            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", error.to_string()))
-    };
-    for document in app.documents.list(Kind::Sequence)? {
-        let text = document.json().get("text").and_then(|text| text.as_str()).unwrap_or_default().to_owned();
-        apply(Defined::Sequence { text })?;
     }
-    // Segments that the text may name come first.
-    for document in app.documents.list(Kind::Segment)?.into_iter().filter(|document| document.name != name) {
-        let text = document.json().get("text").and_then(|text| text.as_str()).unwrap_or_default().to_owned();
-        let (traits, properties) = (traits.clone(), properties.clone());
-        apply(Defined::Segment {
-            name: document.name.as_str().into(),
-            version: document.version,
-            text,
-            traits,
-            properties,
-        })?;
+}
+
+/// How far a version of a segment has come to everybody: `None` when it is in
+/// force.
+pub fn backfill(app: &App, segment: &Segment) -> Option<Backfill> {
+    let mut all = Backfill { change: segment.change, ..Backfill::default() };
+    let mut waits = false;
+    for gauge in app.partitions.gauges() {
+        let own = *gauge.backfill.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = gauge.program.load(Ordering::Acquire) >= segment.change;
+        // A later one is begun only when this one is done.
+        let under_way = taken && own.change <= segment.change && gauge.backfilling.load(Ordering::Acquire);
+        waits |= !taken || under_way;
+        all.total += own.total;
+        all.done += if !taken {
+            0
+        } else if under_way {
+            own.done
+        } else {
+            own.total
+        };
     }
-    apply(Defined::Segment { name: name.into(), version: 0, text: text.to_owned(), traits, properties })?;
-    Ok(program)
+    waits.then_some(all)
 }

@@ -2,6 +2,7 @@
 //! recommendation model and to those who listen.
 
 pub mod model;
+pub mod roster;
 pub mod tables;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ pub fn cause_text(cause: &MembershipCause) -> String {
         MembershipCause::Clock => "clock".into(),
         MembershipCause::Definition => "definition".into(),
         MembershipCause::Merge => "merge".into(),
+        MembershipCause::Refresh { run, .. } => format!("refresh {run}"),
     }
 }
 
@@ -221,6 +223,15 @@ pub async fn commit_lake(app: &App) -> Result<(), signalpost_lake::Error> {
     Ok(())
 }
 
+/// Takes derived events back in the lake that no longer hold, if there are any.
+///
+/// # Errors
+/// As [`commit_lake`].
+pub async fn commit_retractions(app: &App) -> Result<(), signalpost_lake::Error> {
+    let any = !app.retracted.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+    if any { commit_lake(app).await } else { Ok(()) }
+}
+
 async fn commit(app: &App, commits: u32) {
     if let Err(error) = commit_lake(app).await {
         tracing::error!(%error, "the lake was not committed; trying again");
@@ -312,6 +323,7 @@ fn feed(app: &App, offsets: &mut [u64]) {
             let mut events: Vec<(u64, Arc<Event>)> = Vec::with_capacity(records.len());
             for (at, record) in &records {
                 *offset = at + 1;
+                note_person(app, partition, *at, &record.body);
                 if let Body::Event(event) = &record.body {
                     events.push((*at, Arc::clone(event)));
                 }
@@ -322,6 +334,20 @@ fn feed(app: &App, offsets: &mut [u64]) {
         if let Some(fed) = app.fed.get(partition as usize) {
             fed.store(*offset, Ordering::Release);
         }
+    }
+}
+
+/// Tells the roster whom a record speaks of.
+fn note_person(app: &App, partition: u32, offset: u64, body: &Body) {
+    match body {
+        Body::Event(event) => {
+            if let Some(key) = event.profile_key() {
+                app.roster.note(&key, partition, offset);
+            }
+        }
+        Body::Relayed { message, .. } => app.roster.note(&message.profile_key(), partition, offset),
+        Body::Consent { profile, .. } => app.roster.note(profile, partition, offset),
+        Body::Tick | Body::Define(_) | Body::Refreshed(_) => {}
     }
 }
 

@@ -16,6 +16,7 @@ pub mod deliver;
 pub mod log;
 pub mod partition;
 pub mod priority;
+pub mod refresh;
 pub mod schedule;
 pub mod state;
 pub mod worker;

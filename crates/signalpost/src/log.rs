@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use signalpost_core::event::Event;
-use signalpost_core::id::{AnonymousId, CustomerId, EventId, ProfileKey};
+use signalpost_core::id::{AnonymousId, CustomerId, EventId, ProfileKey, SegmentName};
 use signalpost_core::program::Change;
 use signalpost_core::time::Timestamp;
 use thiserror::Error;
@@ -55,6 +55,25 @@ pub enum Body {
         /// Given or refused.
         granted: bool,
     },
+    /// What a run of a segment's query found to be otherwise.
+    Refreshed(Arc<Refreshed>),
+}
+
+/// A part of what a run of a segment's query changed: for one partition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refreshed {
+    /// The segment.
+    pub segment: SegmentName,
+    /// The version that was run; nothing changes when another is in force.
+    pub version: u32,
+    /// The run's number.
+    pub run: u64,
+    /// Whether this version had never run before.
+    pub first: bool,
+    /// Who is a member now.
+    pub entered: Vec<ProfileKey>,
+    /// Who is none any more.
+    pub left: Vec<ProfileKey>,
 }
 
 /// What one partition's worker tells another's.

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::log::writer::{Submission, SubmitError, Writer};
 use crate::log::{Body, Log, Message};
 use crate::state::{self, Batch, Store, Table};
-use crate::worker::{Error, Published, Worker};
+use crate::worker::{Backfill, Error, Published, Worker};
 
 /// How often the timekeeper looks for something due.
 const TICK: Duration = Duration::from_millis(2);
@@ -45,6 +45,9 @@ pub struct Gauge {
     pub backfilling: AtomicBool,
     /// Changes of the program taken.
     pub program: AtomicU64,
+    /// The change that is, or was last, applied to profiles; to how many of how
+    /// many so far.
+    pub backfill: Mutex<Backfill>,
     /// Membership changes made.
     pub changes: AtomicU64,
     /// Profiles of known people.
@@ -71,6 +74,7 @@ impl Partitions {
             next_due: AtomicI64::new(i64::MAX),
             backfilling: AtomicBool::new(false),
             program: AtomicU64::new(0),
+            backfill: Mutex::default(),
             changes: AtomicU64::new(0),
             known: AtomicU64::new(0),
             anonymous: AtomicU64::new(0),
@@ -177,6 +181,7 @@ impl Partitions {
     fn report<S: Store, L: Log>(&self, partition: u32, worker: &Worker<S, L>) {
         if let Some(gauge) = self.gauges.get(partition as usize) {
             gauge.next_due.store(worker.next_due().as_micros(), Ordering::Release);
+            *gauge.backfill.lock().unwrap_or_else(PoisonError::into_inner) = worker.backfill();
             gauge.backfilling.store(worker.is_backfilling(), Ordering::Release);
             gauge.program.store(worker.position().program, Ordering::Release);
             gauge.changes.store(worker.position().changes, Ordering::Release);

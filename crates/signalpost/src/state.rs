@@ -44,11 +44,13 @@ pub enum Table {
     Outbox,
     /// Kind, name, version → document.
     Documents,
+    /// Segment's name (length first), number → run of its query.
+    Runs,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Profiles,
         Self::Timeline,
         Self::Timers,
@@ -65,6 +67,7 @@ impl Table {
         Self::DeliveryLog,
         Self::Outbox,
         Self::Documents,
+        Self::Runs,
     ];
 
     /// Its name on disk.
@@ -86,6 +89,7 @@ impl Table {
             Self::DeliveryLog => "delivery_log",
             Self::Outbox => "outbox",
             Self::Documents => "documents",
+            Self::Runs => "runs",
         }
     }
 }

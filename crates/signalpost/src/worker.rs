@@ -21,18 +21,20 @@ use signalpost_core::event::Event;
 use signalpost_core::id::{AnonymousId, CustomerId, ProfileKey};
 use signalpost_core::profile::Moment;
 use signalpost_core::program::{Change, Program};
-use signalpost_core::step::{self, Action, MembershipChange};
+use signalpost_core::step::{self, Action, MembershipCause, MembershipChange};
 use signalpost_core::time::Timestamp;
 use thiserror::Error;
 
-use crate::log::{self, Body, Log, Message, Record};
+use crate::log::{self, Body, Log, Message, Record, Refreshed};
 use crate::state::{self, Batch, Store, Table};
 
+pub use backfill::Backfill;
 pub use effect::{
     ChangeRow, DerivedRow, IdentityRow, delivery_log_key, history_prefix, outbox_key, read_outbox_key,
 };
 pub use position::Position;
 pub use profiles::{read_timeline, sortable, timeline_key, timeline_prefix};
+pub use timers::due_until;
 
 /// Records a step takes at most.
 pub const STEP_RECORDS_MAX: usize = 4_096;
@@ -85,6 +87,9 @@ pub struct Worker<S, L> {
     timers: timers::Timers,
     /// When a scheduled or one-time campaign runs next.
     next_scheduled: Timestamp,
+    backfill: Backfill,
+    /// The time of the record being taken.
+    taking: Timestamp,
     /// Devices linked in the batch being made.
     fresh_forwards: HashMap<AnonymousId, CustomerId>,
     /// Deliveries decided in the batch being made.
@@ -111,12 +116,15 @@ impl<S: Store, L: Log> Worker<S, L> {
             profiles: profiles::Profiles::new(cache_profiles),
             timers,
             next_scheduled: Timestamp::MAX,
+            backfill: Backfill::default(),
+            taking: Timestamp::MIN,
             fresh_forwards: HashMap::new(),
             fresh_deliveries: HashSet::new(),
             batch: Batch::default(),
             published: Published::default(),
         };
         worker.next_scheduled = worker.find_next_scheduled();
+        worker.resume_backfill()?;
         Ok(worker)
     }
 
@@ -169,6 +177,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     }
 
     fn take(&mut self, record: &Record) -> Result<(), Error> {
+        self.taking = record.at;
         self.advance_to(record.at)?;
         match &record.body {
             Body::Tick => {}
@@ -185,6 +194,7 @@ impl<S: Store, L: Log> Worker<S, L> {
                 }
             }
             Body::Consent { profile, purpose, granted } => self.take_consent(profile, purpose, *granted)?,
+            Body::Refreshed(result) => self.take_refreshed(result)?,
         }
         Ok(())
     }
@@ -258,6 +268,24 @@ impl<S: Store, L: Log> Worker<S, L> {
         let moment = Moment { timestamp: self.position.now, sequence: self.position.next_sequence() };
         profile.set_consent(purpose, granted, moment);
         self.keep(profile);
+        Ok(())
+    }
+
+    /// Moves those whom a run of a query found to be members, or none any more.
+    fn take_refreshed(&mut self, result: &Refreshed) -> Result<(), Error> {
+        let cause = MembershipCause::Refresh { run: result.run, first: result.first };
+        let entered = result.entered.iter().map(|key| (key, true));
+        for (key, member) in entered.chain(result.left.iter().map(|key| (key, false))) {
+            let Some(mut profile) = self.load_existing(key)? else { continue };
+            let segment = self.program.segment(result.segment.as_str());
+            let mut actions = Vec::new();
+            if let Some(segment) = segment.filter(|segment| segment.version == result.version) {
+                let now = self.position.now;
+                step::refreshed(&mut profile, &self.program, segment, member, &cause, now, &mut actions);
+            }
+            self.keep(profile);
+            self.perform(actions)?;
+        }
         Ok(())
     }
 

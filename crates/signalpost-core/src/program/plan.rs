@@ -56,6 +56,23 @@ impl Rows {
         Self { by_type: by_type.collect(), others: kept(None) }
     }
 
+    /// Whether rows kept so are all that `wanted` keeps.
+    pub(super) fn hold(&self, wanted: &Self) -> bool {
+        let held = |event_type: &str| self.by_type.get(event_type).or(self.others.as_ref());
+        let others = match (&self.others, &wanted.others) {
+            (_, None) => true,
+            (Some(held), Some(wanted)) => held.holds(wanted),
+            (None, Some(_)) => false,
+        };
+        // A type of its own may be cut down to less than all other types are.
+        let own = self.by_type.iter().all(|(name, held)| {
+            wanted.by_type.contains_key(name)
+                || wanted.others.as_ref().is_none_or(|wanted| held.holds(wanted))
+        });
+        let mut named = wanted.by_type.iter();
+        others && own && named.all(|(name, wanted)| held(name).is_some_and(|held| held.holds(wanted)))
+    }
+
     /// What is kept of a type, and its name to be shared by its rows; `None`
     /// when nothing is.
     pub(crate) fn of(&self, event_type: &str) -> Option<(Option<&Arc<str>>, &TypeRows)> {
@@ -63,6 +80,21 @@ impl Rows {
             Some((name, rows)) => Some((Some(name), rows)),
             None => self.others.as_ref().map(|rows| (None, rows)),
         }
+    }
+}
+
+impl TypeRows {
+    /// Whether rows kept so are all that `wanted` keeps. Rows for explanations
+    /// are made when one is asked for.
+    fn holds(&self, wanted: &Self) -> bool {
+        let far_enough = match (self.lookback, wanted.lookback) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(held), Some(wanted)) => held >= wanted,
+        };
+        let columns =
+            || wanted.columns.iter().all(|(index, _)| self.columns.iter().any(|(own, _)| own == index));
+        wanted.latest.is_some() || (self.latest.is_none() && far_enough && columns())
     }
 }
 

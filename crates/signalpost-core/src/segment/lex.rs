@@ -208,17 +208,19 @@ fn hint_for(token: &Token) -> Option<&'static str> {
     Some(match value.to_ascii_uppercase().as_str() {
         "JOIN" | "INNER" | "LEFT" | "RIGHT" | "FULL" | "CROSS" | "NATURAL" => {
             "a join cannot be kept live: use EXISTS (SELECT 1 FROM events e WHERE e.customer_id = \
-             customer_data.customer_id AND …), or a scheduled refresh"
+             customer_data.customer_id AND …), or give the SQL a schedule: \"refresh\": {\"cron\": \"0 3 * * *\"}"
         }
         "OVER" | "WINDOW" | "QUALIFY" => {
             "window functions cannot be kept live: compare an aggregate such as (SELECT count(*) FROM events \
-             WHERE …), or use a scheduled refresh"
+             WHERE …), or give the SQL a schedule: \"refresh\": {\"cron\": \"0 3 * * *\"}"
         }
         "LIMIT" | "OFFSET" | "FETCH" | "TOP" => {
-            "whether a person is a member may not depend on other people: leave it out, or use a scheduled \
-             refresh"
+            "whether a person is a member may not depend on other people: leave it out, or give the SQL a \
+             schedule: \"refresh\": {\"cron\": \"0 3 * * *\"}"
         }
-        "ORDER" => "the members of a segment have no order: leave it out",
+        "ORDER" => {
+            "the members of a segment have no order: leave it out, or, to rank them, write IF top 100 customers by …"
+        }
         "UNION" | "INTERSECT" | "EXCEPT" => "join the conditions by OR, AND, AND NOT instead",
         "GROUP" | "HAVING" => {
             "group inside customer_id IN (SELECT customer_id FROM events WHERE … GROUP BY customer_id HAVING …)"

@@ -302,7 +302,7 @@ fn unknown_function(name: &str, place: Place) -> Trouble {
         )
         .hint("take a share of people by a campaign's holdout instead"),
         "row_number" | "rank" | "dense_rank" | "lag" | "lead" | "ntile" => trouble
-            .hint("window functions cannot be kept live: compare an aggregate, or use a scheduled refresh"),
+            .hint("window functions cannot be kept live: compare an aggregate, or give the SQL a schedule: \"refresh\": {\"cron\": \"0 3 * * *\"}"),
         "date_trunc" | "date_part" | "extract" => {
             trouble.hint("date_trunc('day', timestamp), extract(hour FROM timestamp)")
         }
@@ -371,7 +371,7 @@ pub(super) fn refuse_limit(query: &Query) -> Outcome<()> {
             place,
             "LIMIT cannot be kept live: whether a person is a member may not depend on others",
         )
-        .hint("leave it out, or use a scheduled refresh"));
+        .hint("leave it out, or give the SQL a schedule: \"refresh\": {\"cron\": \"0 3 * * *\"}"));
     }
     if let Some(order) = &query.order {
         return Err(Trouble::at(order.by.place, "ORDER BY has no meaning here").hint("leave it out"));

@@ -62,7 +62,7 @@ impl Grammar {
         };
         if self.tokens.peek() == Some(&Token::Comma) {
             return Err(self.tokens.unexpected("WHERE").hint(
-                "a join cannot be kept live: use EXISTS (SELECT 1 FROM events e WHERE …), or a scheduled refresh",
+                "a join cannot be kept live: use EXISTS (SELECT 1 FROM events e WHERE …), or give the SQL a schedule: \"refresh\": {\"cron\": \"0 3 * * *\"}",
             ));
         }
         Ok((table, place, alias))

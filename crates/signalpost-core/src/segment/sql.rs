@@ -25,12 +25,23 @@ impl Definition {
     /// It speaks of `profile_id`, so that people not yet known count too; sums
     /// are decimals of six places and divisions are of doubles, as live.
     pub fn to_sql(&self) -> String {
+        self.select(None)
+    }
+
+    /// As [`Definition::to_sql`], with a value of each member as the column `v`.
+    pub(super) fn to_sql_with_value(&self, value: &Expression) -> String {
+        self.select(Some(value))
+    }
+
+    fn select(&self, value: Option<&Expression>) -> String {
         let mut writer = Writer::default();
         let mut select = Select::new("c");
         let condition = writer.expression(&self.predicate, &mut select, &mut Vec::new());
+        let value = value.map(|value| writer.expression(value, &mut select, &mut Vec::new()));
+        let value = value.map(|value| format!(", {value} AS v")).unwrap_or_default();
         let joins = select.joins.concat();
         format!(
-            "SELECT DISTINCT c.\"profile_id\", c.\"customer_id\" FROM customer_data c{joins} WHERE {condition}"
+            "SELECT DISTINCT c.\"profile_id\", c.\"customer_id\"{value} FROM customer_data c{joins} WHERE {condition}"
         )
     }
 }

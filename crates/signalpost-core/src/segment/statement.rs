@@ -107,6 +107,14 @@ fn resolver<'s>(reading: Reading<'s>, scopes: Vec<Scope>, notes: &'s mut Vec<Not
 fn rule(grammar: &mut Grammar, reading: Reading<'_>, notes: &mut Vec<Note>) -> Result<Definition, Trouble> {
     grammar.tokens.expect_word("if")?;
     let condition = grammar.expression()?;
+    let name = assigned_name(grammar)?;
+    let mut resolver = resolver(reading, vec![Scope::Profile(None), Scope::Free], notes);
+    let raw = resolver.truth(&condition)?;
+    Ok(Definition { name: Some(name), form: Form::Rule, predicate: grouped(&raw) })
+}
+
+/// `THEN assign to 'name'`.
+pub(super) fn assigned_name(grammar: &mut Grammar) -> Result<SegmentName, Trouble> {
     if !grammar.tokens.is_word("then") {
         return Err(grammar.tokens.unexpected("AND, OR or THEN"));
     }
@@ -126,9 +134,7 @@ fn rule(grammar: &mut Grammar, reading: Reading<'_>, notes: &mut Vec<Note>) -> R
     if name.trim().is_empty() || name.chars().count() > NAME_LETTERS_MAX {
         return Err(Trouble::at(place, format!("a name has 1 to {NAME_LETTERS_MAX} characters")));
     }
-    let mut resolver = resolver(reading, vec![Scope::Profile(None), Scope::Free], notes);
-    let raw = resolver.truth(&condition)?;
-    Ok(Definition { name: Some(SegmentName::from(name)), form: Form::Rule, predicate: grouped(&raw) })
+    Ok(SegmentName::from(name))
 }
 
 fn select(grammar: &mut Grammar, reading: Reading<'_>, notes: &mut Vec<Note>) -> Result<Definition, Trouble> {

@@ -9,5 +9,6 @@ mod evaluation;
 mod functions;
 mod laws;
 mod phrases;
+mod rank;
 mod texts;
 mod timeline;

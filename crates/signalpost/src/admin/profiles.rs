@@ -11,10 +11,12 @@ use serde_json::{Map, Value as Json, json};
 use signalpost_core::event::Event;
 use signalpost_core::id::{AnonymousId, CustomerId, ProfileKey};
 use signalpost_core::profile::{BUILT_IN, Moment, Profile};
-use signalpost_core::segment::{Evidence, Explanation};
-use signalpost_core::step::ProfileSubject;
-use signalpost_core::time::Timestamp;
+use signalpost_core::program::{Program, Segment};
+use signalpost_core::segment::{Evidence, Explanation, Missing};
+use signalpost_core::step::{Action, ProfileSubject};
+use signalpost_core::time::{Span, Timestamp};
 
+use super::segments::membership::refreshed_at;
 use super::{Answer, instant, ok, read};
 use crate::app::App;
 use crate::history::event_json;
@@ -27,6 +29,8 @@ use crate::worker::read_timeline;
 
 /// Events of a timeline shown at most.
 const TIMELINE_MAX: usize = 500;
+/// How far an explanation looks ahead for the next change.
+const AHEAD: Span = Span::DAY.times(400);
 /// Profiles a search looks at, at most.
 const SEARCH_MAX: usize = 200_000;
 
@@ -211,6 +215,7 @@ fn at_instant(app: &App, key: &ProfileKey, at: Timestamp) -> Result<Profile, Pro
     let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
     let timeline: Vec<(Moment, Event)> = read_timeline(&*app.store, key)?;
     let mut profile = Profile::new(key.clone());
+    profile.memberships = refreshed_at(app, &program, key, at)?;
     let past = timeline.into_iter().filter(|(moment, _)| moment.timestamp <= at);
     signalpost_core::step::refold(&mut profile, &program, past, at, &mut Vec::new());
     Ok(profile)
@@ -235,16 +240,77 @@ pub async fn explain(
     let profile = at_instant(&app, &key, at)?;
     let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
     let segment = program.segment(name).ok_or_else(|| Problem::not_found("segment", name))?;
-    let explanation = segment.compiled.explain(&ProfileSubject { profile: &profile, program: &program }, at);
-    let outcome = segment.compiled.evaluate(&ProfileSubject { profile: &profile, program: &program }, at);
+    if !segment.is_live() {
+        return refreshed_explanation(&app, &profile, segment, at);
+    }
+    let subject = ProfileSubject { profile: &profile, program: &program };
+    let explanation = segment.compiled.explain(&subject, at);
+    let outcome = segment.compiled.evaluate(&subject, at);
     Ok(ok(&json!({
         "segment": name,
         "member": outcome.value == Some(true),
         "value": outcome.value,
         "horizon": horizon(outcome.horizon),
         "at": at.to_string(),
+        "changes_at": changes_at(&profile, &program, segment.id, at).map(|at| at.to_string()),
+        "why_not": segment.compiled.missing(&subject, at).as_ref().map(missing_json),
         "tree": explanation_json(&explanation, &timeline),
     })))
+}
+
+/// When the profile enters or leaves the segment if nothing else happens; `None`
+/// when it does not within [`AHEAD`].
+fn changes_at(profile: &Profile, program: &Program, segment: u32, at: Timestamp) -> Option<Timestamp> {
+    let mut later = profile.clone();
+    let mut actions = Vec::new();
+    signalpost_core::step::advance(&mut later, program, at + AHEAD, &mut actions);
+    actions.iter().find_map(|action| match action {
+        Action::Membership(change) if change.segment_id == segment => Some(change.at),
+        _ => None,
+    })
+}
+
+/// A refreshed segment is explained by its runs: each leaf is what a query saw.
+fn refreshed_explanation(app: &App, profile: &Profile, segment: &Segment, at: Timestamp) -> Answer {
+    let held = profile.memberships.iter().find(|held| held.segment == segment.id);
+    let last = crate::refresh::runs(app, segment.name.as_str(), 1)?.into_iter().next();
+    let after = last.as_ref().map_or(segment.since, |run| run.started_at).max(at);
+    let next = Some(crate::refresh::next(segment, after)).filter(|next| *next < Timestamp::MAX);
+    let next = next.map(|at| at.to_string());
+    Ok(ok(&json!({
+        "segment": segment.name.as_str(),
+        "member": held.is_some(),
+        "value": held.is_some(),
+        "horizon": next,
+        "at": at.to_string(),
+        "changes_at": null,
+        "why_not": null,
+        "entered_at": held.map(|held| held.entered_at.to_string()),
+        "tree": {
+            "text": segment.sql(),
+            "value": held.is_some(),
+            "horizon": next,
+            "changes_at": null,
+            "last_run": last.map(|run| json!({"run": run.number, "started_at": run.started_at.to_string()})),
+            "events": [],
+            "parts": [],
+        },
+    })))
+}
+
+/// What keeps somebody out: a condition, or all or any of several.
+fn missing_json(missing: &Missing) -> Json {
+    let each = |parts: &[Missing]| parts.iter().map(missing_json).collect::<Vec<_>>();
+    match missing {
+        Missing::Condition { condition, wanted, value, changes_at } => json!({
+            "condition": condition,
+            "wanted": wanted,
+            "value": value.to_json(),
+            "changes_at": changes_at.map(|at| at.to_string()),
+        }),
+        Missing::All(parts) => json!({"all_of": each(parts)}),
+        Missing::Any(parts) => json!({"any_of": each(parts)}),
+    }
 }
 
 fn horizon(at: Timestamp) -> Json {
@@ -272,6 +338,7 @@ fn explanation_json(explanation: &Explanation, timeline: &[(Moment, Event)]) -> 
         "text": explanation.condition,
         "value": explanation.value.to_json(),
         "horizon": horizon(explanation.horizon),
+        "changes_at": explanation.changes_at.map(|at| at.to_string()),
         "events": events,
         "parts": explanation.parts.iter().map(|part| explanation_json(part, timeline)).collect::<Vec<_>>(),
     })

@@ -2,9 +2,13 @@
 
 use std::io::Read;
 use std::process::ExitCode;
+use std::time::Duration;
+
+mod ahead;
 
 use anyhow::Context;
 use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 
 use super::client::{Client, encode};
@@ -16,7 +20,14 @@ pub enum Command {
     /// Check rules or SQL without defining anything.
     Check(Texts),
     /// Define segments and sequence rules.
-    Apply(Texts),
+    Apply {
+        /// What is defined.
+        #[command(flatten)]
+        texts: Texts,
+        /// Wait until every profile has been judged, and show how far it is.
+        #[arg(long)]
+        wait: bool,
+    },
     /// Show whom a segment would hold.
     Preview(Texts),
     /// List segments.
@@ -53,6 +64,49 @@ pub enum Command {
         #[arg(long)]
         at: Option<String>,
     },
+    /// Play a segment over history: entries, exits and campaigns by day.
+    Simulate {
+        /// The segment.
+        name: String,
+        /// A draft to be played in its place: a rule, SQL, a file, or `-`.
+        #[arg(long)]
+        draft: Option<String>,
+        /// From this instant, RFC 3339; 30 days before the end when not said.
+        #[arg(long)]
+        from: Option<String>,
+        /// Until this instant; now when not said.
+        #[arg(long)]
+        to: Option<String>,
+        /// The longest it may take, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// Forecast who enters and leaves by the clock, hour by hour.
+    Forecast {
+        /// The segment.
+        name: String,
+        /// How many hours.
+        #[arg(long, default_value_t = 24)]
+        hours: u32,
+    },
+    /// Run the query of a segment that is refreshed by schedule now.
+    Refresh {
+        /// The segment.
+        name: String,
+    },
+    /// List the runs of a segment's query, newest first.
+    Runs {
+        /// The segment.
+        name: String,
+        /// At most this many.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Count values of another kind than a segment expects, which are null to it.
+    Unexpected {
+        /// The segment.
+        name: String,
+    },
     /// Compare live members with the lake's SQL; exit code 1 when they differ.
     Verify {
         /// The segments; all when none is named.
@@ -61,7 +115,7 @@ pub enum Command {
 }
 
 /// Texts, or files of them.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Texts {
     /// A rule, SQL, a file of them (one a paragraph, each may begin with
     /// `-- name: …`), or `-` for standard input.
@@ -72,6 +126,12 @@ pub struct Texts {
     /// The instant of a preview, RFC 3339.
     #[arg(long)]
     at: Option<String>,
+    /// Run the SQL by this cron expression instead of keeping it live.
+    #[arg(long)]
+    refresh: Option<String>,
+    /// The zone whose clocks `--refresh` means [default: UTC].
+    #[arg(long, requires = "refresh")]
+    zone: Option<String>,
 }
 
 /// One statement and the name it is given.
@@ -81,18 +141,39 @@ pub struct Named {
     pub name: Option<String>,
     /// The statement.
     pub text: String,
+    /// The schedule of a query, from `-- refresh: 0 3 * * * [in ZONE]` or
+    /// `--refresh`.
+    pub refresh: Option<Json>,
+}
+
+impl Named {
+    fn body(&self) -> Json {
+        json!({"rule": self.text, "name": self.name, "refresh": self.refresh})
+    }
+}
+
+fn schedule(cron: &str, zone: Option<&str>) -> Json {
+    json!({"cron": cron.trim(), "zone": zone.map(str::trim)})
 }
 
 /// Splits a file into statements: one a paragraph.
 pub fn statements(text: &str) -> Vec<Named> {
     let mut found = Vec::new();
     for paragraph in text.replace("\r\n", "\n").split("\n\n").map(str::trim).filter(|p| !p.is_empty()) {
-        let name = paragraph
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("-- name:").map(|name| name.trim().to_owned()));
+        let remark = |key: &str| {
+            paragraph
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(key))
+                .map(|text| text.trim().to_owned())
+        };
+        let name = remark("-- name:");
+        let refresh = remark("-- refresh:").map(|text| match text.split_once(" in ") {
+            Some((cron, zone)) => schedule(cron, Some(zone)),
+            None => schedule(&text, None),
+        });
         let body: Vec<&str> = paragraph.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
         if !body.is_empty() {
-            found.push(Named { name, text: body.join("\n") });
+            found.push(Named { name, text: body.join("\n"), refresh });
         }
     }
     found
@@ -109,8 +190,10 @@ fn read(texts: &Texts) -> anyhow::Result<Vec<Named>> {
         texts.text.clone()
     };
     let mut found = statements(&content);
-    if let (Some(name), [only]) = (&texts.name, found.as_mut_slice()) {
-        only.name = Some(name.clone());
+    if let [only] = found.as_mut_slice() {
+        only.name = texts.name.clone().or(only.name.take());
+        let refresh = texts.refresh.as_deref().map(|cron| schedule(cron, texts.zone.as_deref()));
+        only.refresh = refresh.or(only.refresh.take());
     }
     anyhow::ensure!(!found.is_empty(), "there is no statement in the input");
     Ok(found)
@@ -122,8 +205,7 @@ fn read(texts: &Texts) -> anyhow::Result<Vec<Named>> {
 /// # Errors
 /// When it is refused, or has no name.
 pub async fn apply(client: &Client, named: &Named) -> anyhow::Result<Json> {
-    let checked =
-        client.post("/api/segments/check", &json!({"rule": named.text, "name": named.name})).await?;
+    let checked = client.post("/api/segments/check", &named.body()).await?;
     let own = checked.get("name").and_then(Json::as_str).map(str::to_owned);
     let canonical = checked.get("text").and_then(Json::as_str).unwrap_or_default().to_owned();
     let is_sequence = checked.get("kind").and_then(Json::as_str) == Some("sequence");
@@ -132,7 +214,26 @@ pub async fn apply(client: &Client, named: &Named) -> anyhow::Result<Json> {
         None if is_sequence => canonical.chars().take(200).collect(),
         None => anyhow::bail!("the segment has no name; add a line '-- name: …' before it, or --name"),
     };
-    client.put(&format!("/api/segments/{}", encode(&name)), &json!({"rule": named.text})).await
+    let body = json!({"rule": named.text, "refresh": named.refresh});
+    client.put(&format!("/api/segments/{}", encode(&name)), &body).await
+}
+
+/// Waits until a definition is in force for everybody, with a bar.
+async fn wait_until_in_force(client: &Client, applied: Json) -> anyhow::Result<Json> {
+    let path = format!("/api/segments/{}", encode(&output::cell(&applied["name"])));
+    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} profiles, {eta} left")?;
+    let bar = ProgressBar::new(0).with_style(style);
+    loop {
+        let shown = client.get(&path).await?;
+        let backfill = &shown["backfill"];
+        if backfill.is_null() {
+            bar.finish_and_clear();
+            return Ok(shown);
+        }
+        bar.set_length(backfill["total"].as_u64().unwrap_or_default());
+        bar.set_position(backfill["done"].as_u64().unwrap_or_default());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Runs the command.
@@ -143,15 +244,16 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
     match command {
         Command::Check(texts) => {
             for named in read(&texts)? {
-                let checked = client
-                    .post("/api/segments/check", &json!({"rule": named.text, "name": named.name}))
-                    .await?;
+                let checked = client.post("/api/segments/check", &named.body()).await?;
                 output::object(&checked, json);
             }
         }
-        Command::Apply(texts) => {
+        Command::Apply { texts, wait } => {
             for named in read(&texts)? {
-                let applied = apply(client, &named).await?;
+                let mut applied = apply(client, &named).await?;
+                if wait {
+                    applied = wait_until_in_force(client, applied).await?;
+                }
                 if json {
                     println!("{applied:#}");
                 } else {
@@ -162,8 +264,8 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
         Command::Preview(texts) => {
             let query = texts.at.as_ref().map(|at| format!("?at={}", encode(at))).unwrap_or_default();
             for named in read(&texts)? {
-                let body = json!({"rule": named.text, "name": named.name});
-                output::object(&client.post(&format!("/api/segments/preview{query}"), &body).await?, json);
+                let path = format!("/api/segments/preview{query}");
+                output::object(&client.post(&path, &named.body()).await?, json);
             }
         }
         Command::List => {
@@ -197,6 +299,7 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
             explain(&client.get(&path).await?, json);
         }
         Command::Verify { names } => return verify(names, client, json).await,
+        other => return ahead::run(other, client, json).await,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -237,10 +340,30 @@ fn explain(explanation: &Json, json: bool) {
     }
     let word = if explanation["member"] == json!(true) { "is" } else { "is not" };
     println!("{word} a member at {}", output::cell(&explanation["at"]));
-    if let Some(horizon) = explanation["horizon"].as_str() {
-        println!("this holds at least until {horizon}, unless an event comes");
+    match explanation["changes_at"].as_str() {
+        Some(at) => println!("this changes at {at}, unless an event comes"),
+        None => println!("this does not change until an event comes"),
+    }
+    if !explanation["why_not"].is_null() {
+        println!("missing:");
+        missing(&explanation["why_not"], 1);
     }
     part(&explanation["tree"], 0);
+}
+
+fn missing(why: &Json, depth: usize) {
+    let indent = "  ".repeat(depth);
+    for (key, words) in [("all_of", "all of:"), ("any_of", "one of:")] {
+        if let Some(parts) = why[key].as_array() {
+            println!("{indent}{words}");
+            parts.iter().for_each(|part| missing(part, depth + 1));
+        }
+    }
+    if !why["condition"].is_null() {
+        let changes = why["changes_at"].as_str().map(|at| format!(", until {at}")).unwrap_or_default();
+        let (condition, value) = (output::cell(&why["condition"]), &why["value"]);
+        println!("{indent}{condition} → {value}, not {}{changes}", why["wanted"]);
+    }
 }
 
 fn part(tree: &Json, depth: usize) {

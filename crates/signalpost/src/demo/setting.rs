@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::Events;
 use crate::cli::client::{Client, encode};
-use crate::cli::segment::{Named, apply, statements};
+use crate::cli::segment::{apply, statements};
 use crate::cli::template::definition_of;
 
 const SEGMENTS: &str = include_str!("../../../../assets/demo/segments.txt");
@@ -22,8 +22,8 @@ const TEMPLATES: [(&str, &str); 4] = [
 /// # Errors
 /// When the API refuses any of it.
 pub async fn prepare(client: &Client, events: &Events) -> anyhow::Result<()> {
-    for Named { name, text } in statements(SEGMENTS) {
-        apply(client, &Named { name, text }).await?;
+    for named in statements(SEGMENTS) {
+        apply(client, &named).await?;
     }
     client.put("/api/destinations/mail", &json!({"kind": "inbox"})).await?;
     if let Events::Shop(shop) = events {

@@ -20,7 +20,38 @@ use crate::state::{self, Store, Table};
 /// Profiles brought up to date between two steps.
 const SLICE_PROFILES: usize = 500;
 
+/// How far the profiles have been brought to the newest definitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backfill {
+    /// The change of the program that is being applied, from 1.
+    pub change: u64,
+    /// Profiles that are done with.
+    pub done: u64,
+    /// Profiles there are.
+    pub total: u64,
+}
+
 impl<S: Store, L: Log> Worker<S, L> {
+    /// How far the backfill is; of the latest one when none is under way.
+    pub fn backfill(&self) -> Backfill {
+        let Backfill { change, done, .. } = self.backfill;
+        let total = self.position.known + self.position.anonymous;
+        Backfill { change, done: done.min(total), total }
+    }
+
+    /// Counts, after a start, what an interrupted backfill had done.
+    pub(super) fn resume_backfill(&mut self) -> Result<(), Error> {
+        self.backfill.change = self.position.program;
+        if let Some(cursor) = &self.position.backfill {
+            let partitions = self.log.partitions();
+            let keys = self.store.scan_keys(Table::Profiles, &[], Some(cursor), usize::MAX)?;
+            let own = keys.iter().filter_map(|bytes| ProfileKey::from_bytes(bytes));
+            self.backfill.done =
+                own.filter(|key| key.partition(partitions) == self.partition).map(|_| 1).sum();
+        }
+        Ok(())
+    }
+
     /// Takes a change of the program. The backfill of an earlier one is
     /// finished first, so that each profile sees one change at a time.
     pub(super) fn define(&mut self, change: &Arc<Change>) -> Result<(), Error> {
@@ -41,6 +72,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.next_scheduled = self.find_next_scheduled();
         if self.program.version != before {
             self.position.backfill = Some(Vec::new());
+            self.backfill = Backfill { change: self.position.program, ..Backfill::default() };
         }
         Ok(())
     }
@@ -62,16 +94,16 @@ impl<S: Store, L: Log> Worker<S, L> {
         let last = rows.len() < SLICE_PROFILES;
         let partitions = self.log.partitions();
         let mut next = cursor;
-        for (bytes, _) in rows {
+        for (bytes, value) in rows {
             next.clone_from(&bytes);
             next.push(0);
             let Some(key) = ProfileKey::from_bytes(&bytes) else { continue };
             if key.partition(partitions) != self.partition {
                 continue;
             }
-            if let Some(profile) = self.load_existing(&key)? {
-                self.keep(profile);
-            }
+            let profile = self.load_scanned(&key, &value)?;
+            self.keep(profile);
+            self.backfill.done += 1;
         }
         self.position.backfill = if last { None } else { Some(next) };
         Ok(())

@@ -18,6 +18,8 @@ use crate::state::{self, Store, Table};
 pub struct ChangeRow {
     /// What changed.
     pub change: MembershipChange,
+    /// When it was worked out: the time of the record that brought it about.
+    pub processed_at: Timestamp,
 }
 
 /// A derived event, or one taken back.
@@ -106,7 +108,8 @@ impl<S: Store, L: Log> Worker<S, L> {
         }
         let mut history = history_prefix(change.segment_id, &change.profile);
         history.extend(sequence.to_be_bytes());
-        let bytes = state::encode(&ChangeRow { change: change.clone() });
+        let bytes =
+            state::encode(&ChangeRow { processed_at: self.taking.max(change.at), change: change.clone() });
         self.batch.put(Table::History, history, bytes.clone());
         self.batch.put(Table::Changes, sequenced(self.partition, sequence), bytes);
         self.published.changes.push((sequence, change));

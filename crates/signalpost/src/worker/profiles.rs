@@ -98,9 +98,21 @@ impl<S: Store, L: Log> Worker<S, L> {
             return self.up_to_date(profile).map(Some);
         }
         let Some(bytes) = self.store.get(Table::Profiles, &key.to_bytes())? else { return Ok(None) };
-        let profile = Profile::decode(&bytes)
+        self.read(&bytes).map(Some)
+    }
+
+    /// The profile, of which the store has these bytes unless it is in memory.
+    pub(super) fn load_scanned(&mut self, key: &ProfileKey, bytes: &[u8]) -> Result<Box<Profile>, Error> {
+        match self.profiles.take(key) {
+            Some(profile) => self.up_to_date(profile),
+            None => self.read(bytes),
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Result<Box<Profile>, Error> {
+        let profile = Profile::decode(bytes)
             .map_err(|error| Error::Profile { partition: self.partition, reason: error.to_string() })?;
-        self.up_to_date(Box::new(profile)).map(Some)
+        self.up_to_date(Box::new(profile))
     }
 
     /// Folds the profile anew when definitions changed since it was folded.
@@ -108,9 +120,13 @@ impl<S: Store, L: Log> Worker<S, L> {
         if profile.program_version == self.program.version {
             return Ok(profile);
         }
-        let timeline = self.timeline(&profile.key)?;
         let mut actions = Vec::new();
-        step::refold(&mut profile, &self.program, timeline, self.program.changed_at, &mut actions);
+        if profile.program_version >= self.program.rows_since {
+            step::redefined(&mut profile, &self.program, self.program.changed_at, &mut actions);
+        } else {
+            let timeline = self.timeline(&profile.key)?;
+            step::refold(&mut profile, &self.program, timeline, self.program.changed_at, &mut actions);
+        }
         step::advance(&mut profile, &self.program, self.position.now, &mut actions);
         self.perform(actions)?;
         Ok(profile)

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use signalpost_core::id::ProfileKey;
 use signalpost_core::time::Timestamp;
 
 use super::profiles::{read_sortable, sortable};
@@ -97,6 +98,24 @@ impl Timers {
     pub(super) fn pop(&mut self) -> Option<Timer> {
         self.nearest.pop_first()
     }
+}
+
+/// The profiles of a partition whose timer goes off until `until`, at most
+/// `limit`, the nearest first.
+///
+/// # Errors
+/// When the store fails.
+pub fn due_until<S: Store + ?Sized>(
+    store: &S,
+    partition: u32,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<ProfileKey>, Error> {
+    let from = partition.to_be_bytes();
+    let to = timer_key(partition, until.next(), &[]);
+    let keys = store.scan_keys(Table::Timers, &from, Some(&to), limit)?;
+    let timers = keys.iter().filter_map(|key| read_timer_key(key));
+    Ok(timers.filter_map(|(_, profile)| ProfileKey::from_bytes(&profile)).collect())
 }
 
 /// Where a timer stands: by partition, by time, then by profile.

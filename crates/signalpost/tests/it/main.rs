@@ -4,7 +4,11 @@
 #![expect(clippy::disallowed_methods, reason = "a test from outside waits on real time")]
 
 #[cfg(test)]
+mod ahead;
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod backfill;
 #[cfg(test)]
 mod collect;
 #[cfg(test)]
@@ -27,6 +31,8 @@ mod mail;
 mod quarantine;
 #[cfg(test)]
 mod receiver;
+#[cfg(test)]
+mod refresh;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]

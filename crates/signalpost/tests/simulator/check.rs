@@ -147,7 +147,7 @@ fn memberships(world: &World, members: &BTreeSet<(u32, ProfileKey)>) -> Result<(
     let mut last: BTreeMap<(u32, ProfileKey), MembershipChange> = BTreeMap::new();
     // Segment, profile, sequence: one profile's changes of one segment in order.
     for (_, bytes) in rows(&*world.disk, Table::History)? {
-        let ChangeRow { change } = state::decode(Table::History, &bytes).map_err(Failure::stopped)?;
+        let ChangeRow { change, .. } = state::decode(Table::History, &bytes).map_err(Failure::stopped)?;
         let key = (change.segment_id, change.profile.clone());
         let before = last.get(&key);
         if before.is_some_and(|before| before.entered) == change.entered {

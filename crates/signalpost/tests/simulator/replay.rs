@@ -69,7 +69,7 @@ fn view<S: Store>(store: &S) -> Result<BTreeMap<String, Vec<String>>, Failure> {
         view.entry(format!("profile {}", profile.key)).or_default().push(format!("{profile:?}"));
     }
     for (_, bytes) in rows(store, Table::History)? {
-        let ChangeRow { change } = state::decode(Table::History, &bytes).map_err(Failure::stopped)?;
+        let ChangeRow { change, .. } = state::decode(Table::History, &bytes).map_err(Failure::stopped)?;
         let key = format!("history {} {}", change.segment_id, change.profile);
         view.entry(key).or_default().push(format!("{change:?}"));
     }

@@ -387,3 +387,36 @@ fn an_explanation_names_each_condition_and_its_events() {
     assert_eq!(age.parts.first().map(|part| &part.value), Some(&Value::Int(17)));
     assert_eq!(at("2026-04-01T00:00:00Z"), start());
 }
+
+#[test]
+fn it_is_said_what_keeps_somebody_out_and_when_that_changes() {
+    use crate::segment::Missing;
+    let text = "IF done purchase more than 24 hours ago AND (user.age > 18 OR user.vip = true) AND NOT done refund in the last 2 hours THEN assign to 'x'";
+    let timeline = Timeline::default()
+        .event(hour(10), "purchase", &[])
+        .event(hour(11), "refund", &[])
+        .attribute("age", Value::Int(12));
+    let (compiled, columns) = compiled(text);
+    let subject = timeline.as_of(hour(12), &columns);
+    let missing = compiled.missing(&subject, hour(12)).expect("out");
+    let Missing::All(parts) = missing else { panic!("{missing:?}") };
+    let told: Vec<_> = parts
+        .iter()
+        .map(|part| match part {
+            Missing::Condition { wanted, changes_at, .. } => format!("{wanted} {changes_at:?}"),
+            Missing::Any(parts) => format!("one of {}", parts.len()),
+            Missing::All(parts) => format!("all of {}", parts.len()),
+        })
+        .collect();
+    let told_at = |at: Timestamp| format!("{:?}", Some(at));
+    assert_eq!(
+        told,
+        [
+            format!("true {}", told_at(hour(34).next())),
+            "one of 2".to_owned(),
+            format!("false {}", told_at(hour(13).next())),
+        ]
+    );
+    let ready = timeline.attribute("vip", Value::Bool(true));
+    assert_eq!(compiled.missing(&ready.as_of(hour(40), &columns), hour(40)), None);
+}

@@ -132,6 +132,66 @@ proptest! {
         }
     }
 
+    /// After a change, a profile that holds all the rows its segments need is
+    /// judged as one folded anew is, then and ever after.
+    #[test]
+    fn what_keeps_its_rows_need_not_be_folded_anew(
+        before in prop::sample::subsequence(MANY.to_vec(), 1..6),
+        added in prop::sample::select(MANY.to_vec()),
+        events in prop::collection::vec((0_usize..6, 0_i64..60_000, 0_usize..4), 1..25),
+    ) {
+        let types = ["product_view", "add_to_cart", "purchase", "page_view", "unsubscribe", "cart_abandonment"];
+        let mut program = program_of(&before, &["size", "total"]);
+        let mut events = events;
+        events.sort_unstable_by_key(|(_, seconds, _)| *seconds);
+        let mut kept = Profile::new(ProfileKey::Customer("c1".into()));
+        kept.program_version = program.version;
+        let mut timeline: Vec<(Moment, Event)> = Vec::new();
+        let mut anew = None;
+        for ((kind, seconds, facts), sequence) in events.into_iter().zip(1..) {
+            let now = at(seconds);
+            if seconds > 30_000 && anew.is_none() {
+                let what = Defined::Segment {
+                    name: "added".into(),
+                    version: 1,
+                    text: added.replace("assign to 'x'", "assign to 'added'"),
+                    traits: vec!["tier".into()],
+                    properties: vec!["size".into(), "total".into()],
+                };
+                advance(&mut kept, &program, now, &mut Vec::new());
+                let made_under = program.version;
+                prop_assume!(program.apply(&Change { at: now, what }).is_ok());
+                let mut folded = kept.clone();
+                let (mut told, mut told_anew) = (Vec::new(), Vec::new());
+                refold(&mut folded, &program, timeline.clone(), now, &mut told_anew);
+                if made_under >= program.rows_since {
+                    redefined(&mut kept, &program, now, &mut told);
+                } else {
+                    refold(&mut kept, &program, timeline.clone(), now, &mut told);
+                }
+                prop_assert_eq!(told, told_anew);
+                anew = Some(folded);
+            }
+            let mut event = event(&format!("e{sequence}"), types[kind], seconds);
+            event.properties = vec![("category".into(), ["Toys", "Books"][facts % 2].into()), ("size".into(), Value::Int(facts as i64)), ("total".into(), Value::Int(40))];
+            timeline.push((Moment { timestamp: event.timestamp, sequence }, event.clone()));
+            let (mut told, mut told_anew) = (Vec::new(), Vec::new());
+            advance(&mut kept, &program, now, &mut told);
+            apply(&mut kept, &program, &event, sequence, now, &mut told);
+            if let Some(anew) = &mut anew {
+                advance(anew, &program, now, &mut told_anew);
+                apply(anew, &program, &event, sequence, now, &mut told_anew);
+                prop_assert_eq!(told, told_anew);
+            }
+        }
+        if let Some(mut anew) = anew {
+            let (mut told, mut told_anew) = (Vec::new(), Vec::new());
+            advance(&mut kept, &program, at(300_000), &mut told);
+            advance(&mut anew, &program, at(300_000), &mut told_anew);
+            prop_assert_eq!(told, told_anew);
+        }
+    }
+
     /// Where the latest event of a type tells all, no rows are kept; a profile
     /// that was folded anew, to be explained, has those that are named.
     #[test]

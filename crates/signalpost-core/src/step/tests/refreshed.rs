@@ -50,8 +50,7 @@ fn a_segment_may_become_live_and_stop_being_so() {
     scene.send(&event("e1", "purchase", 0), at(0));
     run(&mut scene, 1, true, at(10));
     let text = "SELECT customer_id FROM customer_data WHERE total_spent > 100".into();
-    let what =
-        Defined::Segment { name: "best".into(), version: 2, text, traits: vec![], properties: vec![] };
+    let what = Defined::Segment { name: "best".into(), version: 2, text, traits: vec![], properties: vec![] };
     scene.program.apply(&Change { at: at(20), what }).unwrap();
     let timeline = vec![(Moment { timestamp: at(0), sequence: 1 }, event("e1", "purchase", 0))];
     let mut actions = Vec::new();
