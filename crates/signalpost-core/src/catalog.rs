@@ -10,6 +10,7 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::clean::{ProductIdPolicy, product_id};
 use crate::id::ProductId;
 use crate::value::{Map, Value, get};
 
@@ -95,15 +96,14 @@ impl Problem {
     }
 }
 
-/// A product id in its normal form, trimmed and in capitals as `clean` makes it
-/// by default, so that `85123a ` and `85123A` are one item. `None` when nothing
-/// is left or it is longer than [`PRODUCT_ID_BYTES_MAX`].
+/// A product id in the form that `clean` gives it by default, so that the
+/// events and the catalog name one item alike: `85123a ` and `85123A`, a GTIN
+/// with or without its leading zeros, `gid://shopify/Product/1` and
+/// `shopify:product:1`. `None` when nothing is left or it is longer than
+/// [`PRODUCT_ID_BYTES_MAX`].
 pub fn product_id(text: &str) -> Option<ProductId> {
-    let text = text.trim();
-    if text.is_empty() || text.len() > PRODUCT_ID_BYTES_MAX {
-        return None;
-    }
-    Some(text.to_uppercase().into())
+    let read = product_id::normalise(&Value::from(text), &ProductIdPolicy::default());
+    read.id.filter(|id| id.as_str().len() <= PRODUCT_ID_BYTES_MAX)
 }
 
 impl Item {

@@ -16,7 +16,7 @@ pub mod problem;
 
 pub mod change;
 
-mod json;
+pub(crate) mod json;
 
 pub mod raw;
 

@@ -13,6 +13,8 @@ pub mod event;
 
 pub mod clean;
 
+pub mod hook;
+
 pub mod profile;
 
 pub mod segment;

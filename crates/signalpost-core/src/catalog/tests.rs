@@ -123,3 +123,20 @@ proptest! {
         prop_assert_eq!(Item::from_json(&first.to_json()).unwrap(), first);
     }
 }
+
+#[test]
+fn events_and_the_catalog_name_an_item_alike() {
+    use crate::clean::{ProductIdPolicy, product_id::normalise};
+    for id in [
+        "85123a ",
+        "4006381333931",
+        "gid://shopify/Product/632910392",
+        "shopify:product:632910392",
+        "GTIN:04006381333931",
+    ] {
+        let event = normalise(&Value::from(id), &ProductIdPolicy::default()).id.unwrap();
+        let item = Item::from_json(&json!({"product_id": id})).unwrap();
+        assert_eq!(item.product_id, event, "{id}");
+        assert_eq!(Item::from_json(&item.to_json()).unwrap().product_id, event, "kept and read again: {id}");
+    }
+}

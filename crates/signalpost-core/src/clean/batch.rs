@@ -63,7 +63,7 @@ fn read_whole<'de, R: serde_json::de::Read<'de>>(
     Ok(elements)
 }
 
-pub(super) fn body_error(error: &serde_json::Error) -> BodyError {
+pub(crate) fn body_error(error: &serde_json::Error) -> BodyError {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = text.strip_suffix(&place).unwrap_or(&text).to_owned();
@@ -314,7 +314,7 @@ impl<'de> serde::Deserialize<'de> for Entries<'de> {
 
 /// `json` with each `\uD800`-`\uDFFF` escape that has no partner as `\uFFFD`:
 /// JavaScript writes half a pair when it cuts an emoji in two.
-pub(super) fn mend_surrogates(json: &str) -> Cow<'_, str> {
+pub(crate) fn mend_surrogates(json: &str) -> Cow<'_, str> {
     let mut mended = String::new();
     let mut copied = 0;
     let mut rest = 0;

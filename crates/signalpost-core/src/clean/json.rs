@@ -14,9 +14,9 @@ use crate::value::{Map, Value};
 /// Reads one value; what lies deeper than `depth_left` levels becomes null and
 /// sets `too_deep`.
 #[derive(Clone, Copy)]
-pub(super) struct ValueSeed<'c> {
-    pub(super) depth_left: usize,
-    pub(super) too_deep: &'c Cell<bool>,
+pub(crate) struct ValueSeed<'c> {
+    pub(crate) depth_left: usize,
+    pub(crate) too_deep: &'c Cell<bool>,
 }
 
 impl ValueSeed<'_> {

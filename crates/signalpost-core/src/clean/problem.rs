@@ -76,6 +76,10 @@ codes! {
     PlanViolation = "plan_violation",
     /// The tracking plan knows no event of this type.
     UnplannedEvent = "unplanned_event",
+    /// No rule of the hook's mapping says what the message means.
+    Unmapped = "unmapped",
+    /// The catalog item cannot be read.
+    BadItem = "bad_item",
     /// An automaton did it.
     Bot = "bot",
 }
