@@ -14,6 +14,7 @@ use signalpost_core::recommend::Model;
 use signalpost_lake::Lake;
 
 use crate::clock::Clock;
+use crate::collect::hooks::Hooks;
 use crate::content::Content;
 use crate::deliver::inbox::Inbox;
 use crate::documents::{Documents, Kind};
@@ -67,6 +68,8 @@ pub struct App {
     pub defining: Arc<tokio::sync::Mutex<()>>,
     /// Sources by name.
     pub sources: RwLock<std::collections::HashMap<String, Arc<SourceSettings>>>,
+    /// Webhooks of other systems.
+    pub hooks: Hooks,
     /// Templates, recommendations, composition.
     pub content: Arc<Content>,
     /// Products.
@@ -123,6 +126,7 @@ impl App {
             inbox.clone(),
         ));
         let sources = load_sources(&documents)?;
+        let hooks = Hooks::load(&documents)?;
         let program = crate::define::newest_program(&store, &log)?;
         let app = Arc::new(Self {
             inbox,
@@ -144,6 +148,7 @@ impl App {
             program: RwLock::new(program),
             defining: Arc::default(),
             sources: RwLock::new(sources),
+            hooks,
             content,
             catalog,
             model,

@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod client;
+pub mod hooks;
 pub mod output;
 pub mod quarantine;
 pub mod segment;
@@ -58,6 +59,9 @@ enum Command {
     /// See, replay or drop what was refused.
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Webhooks of other systems, and what they mean.
+    #[command(subcommand)]
+    Hooks(hooks::Command),
     /// See and retry deliveries.
     #[command(subcommand)]
     Delivery(simple::Delivery),
@@ -134,6 +138,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Config(command) => return simple::config(&command, &settings),
+        Command::Hooks(ref command) => {
+            if let Some(code) = hooks::run_alone(command, json)? {
+                return Ok(code);
+            }
+        }
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -159,6 +168,7 @@ async fn ask(command: Command, client: &Client, json: bool) -> anyhow::Result<Ex
         Command::Sql(command) => simple::sql(command, client, json).await,
         Command::Recommend(command) => simple::recommend(&command, client, json).await,
         Command::Quarantine(command) => quarantine::run(command, client, json).await,
+        Command::Hooks(command) => hooks::run(command, client, json).await,
         Command::Delivery(command) => simple::delivery(command, client, json).await,
         Command::Keys(command) => simple::keys(command, client, json).await,
         _ => Ok(ExitCode::SUCCESS),

@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod events;
+pub mod hooks;
 pub mod pixel;
 pub mod tracking;
 

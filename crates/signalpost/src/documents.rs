@@ -1,5 +1,5 @@
 //! Versioned documents: segments, templates, campaigns, destinations, sources,
-//! keys and catalog items. Every change is a new version; none is lost.
+//! hooks, keys, catalog items and privacy requests. Every change is a new version; none is lost.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,6 +28,10 @@ pub enum Kind {
     Key,
     /// A catalog item.
     Item,
+    /// A hook: who may call and what it means.
+    Hook,
+    /// A request about somebody's data.
+    PrivacyRequest,
     /// A setting of the installation itself.
     Meta,
 }
@@ -43,6 +47,8 @@ impl Kind {
             Self::Source => b'o',
             Self::Key => b'k',
             Self::Item => b'i',
+            Self::Hook => b'h',
+            Self::PrivacyRequest => b'p',
             Self::Meta => b'm',
         }
     }

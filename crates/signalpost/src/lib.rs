@@ -28,7 +28,9 @@ pub mod documents;
 pub mod history;
 pub mod hub;
 pub mod keys;
+pub mod privacy;
 pub mod problem;
+pub mod signature;
 pub mod unsubscribe;
 
 pub mod bench;

@@ -20,11 +20,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::admin::{
-    campaigns, catalog, deliveries, destinations, inbox, keys, live, profiles, quarantine, segments, sources,
-    sql, stats, templates,
+    campaigns, catalog, deliveries, destinations, hooks, inbox, keys, live, privacy, profiles, quarantine,
+    segments, sources, sql, stats, templates,
 };
 use crate::app::App;
-use crate::collect::{events, pixel, tracking};
+use crate::collect::{events, hooks as hooks_in, pixel, tracking};
 use crate::unsubscribe;
 
 /// The largest body of an administration request, in bytes.
@@ -46,6 +46,10 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .layer(axum::middleware::from_fn(cross_origin::open));
     OpenApiRouter::with_openapi(Api::openapi())
         .merge(collect)
+        .routes(routes!(hooks_in::post))
+        .routes(routes!(hooks::list))
+        .routes(routes!(hooks::get, hooks::put, hooks::delete))
+        .routes(routes!(privacy::list))
         .routes(routes!(sources::list))
         .routes(routes!(sources::put))
         .routes(routes!(segments::list))

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use signalpost_core::catalog::Item;
 use signalpost_core::id::ProductId;
 use signalpost_core::recommend::{Request, Strategy};
+use signalpost_core::value::{self, Value};
 
 use super::{Answer, Page, ok, read};
 use crate::app::App;
@@ -56,15 +57,72 @@ pub async fn put(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
             }
         }
     }
-    let documents: Vec<(String, Json)> =
-        good.iter().map(|item| (item.product_id.to_string(), item.to_json())).collect();
-    app.documents.put_all(Kind::Item, &documents, app.clock.now())?;
     let accepted = good.len();
+    upsert(&app, good)?;
+    let total = app.catalog.read().unwrap_or_else(PoisonError::into_inner).len();
+    Ok(ok(&json!({"accepted": accepted, "errors": errors, "total": total})))
+}
+
+/// Puts items in, durably.
+fn upsert(app: &App, items: Vec<Item>) -> Result<(), Problem> {
+    let documents: Vec<(String, Json)> =
+        items.iter().map(|item| (item.product_id.to_string(), item.to_json())).collect();
+    app.documents.put_all(Kind::Item, &documents, app.clock.now())?;
     let mut catalog = app.catalog.write().unwrap_or_else(PoisonError::into_inner);
-    for item in good {
+    for item in items {
         catalog.upsert(item);
     }
-    Ok(ok(&json!({"accepted": accepted, "errors": errors, "total": catalog.len()})))
+    Ok(())
+}
+
+/// A change that another system tells.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The item is like this.
+    Upsert(Item),
+    /// There is no such item any more.
+    Remove(ProductId),
+}
+
+/// Makes changes in their order, durably, and says how many there were. An item
+/// whose `updated_at` is before that of the one held has been overtaken on its
+/// way and is left out.
+///
+/// # Errors
+/// When the store fails.
+pub fn apply(app: &App, changes: Vec<Change>) -> Result<usize, Problem> {
+    let mut made = 0;
+    let mut waiting: Vec<Item> = Vec::new();
+    for change in changes {
+        match change {
+            Change::Upsert(item) if is_overtaken(app, &item) => {}
+            Change::Upsert(item) => {
+                // Each document once in a batch.
+                waiting.retain(|held| held.product_id != item.product_id);
+                waiting.push(item);
+                made += 1;
+            }
+            Change::Remove(id) => {
+                upsert(app, std::mem::take(&mut waiting))?;
+                if app.documents.get(Kind::Item, id.as_str())?.is_some() {
+                    app.documents.delete(Kind::Item, id.as_str(), app.clock.now())?;
+                    made += 1;
+                }
+                app.catalog.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            }
+        }
+    }
+    if !waiting.is_empty() {
+        upsert(app, waiting)?;
+    }
+    Ok(made)
+}
+
+fn is_overtaken(app: &App, item: &Item) -> bool {
+    let updated_at = |item: &Item| value::get(&item.attributes, "updated_at").and_then(Value::as_time);
+    let catalog = app.catalog.read().unwrap_or_else(PoisonError::into_inner);
+    let held = catalog.get(&item.product_id).and_then(updated_at);
+    matches!((held, updated_at(item)), (Some(held), Some(own)) if own < held)
 }
 
 /// Recommends products to a person.

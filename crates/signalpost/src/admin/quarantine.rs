@@ -12,6 +12,7 @@ use signalpost_core::clean::{Limits, SourceSettings, parse_batch};
 
 use super::{Answer, ok, read};
 use crate::app::App;
+use crate::collect::hooks::{self, envelope::Envelope};
 use crate::log::{Log, QuarantineId, Quarantined};
 use crate::problem::Problem;
 use crate::serve::auth;
@@ -115,6 +116,13 @@ pub async fn replay(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
     let request: Chosen = read(&body)?;
     let (mut accepted, mut duplicates, mut refused) = (0, 0, 0);
     for (id, row) in chosen(&app, &request)? {
+        if let Some(envelope) = Envelope::read(&row.raw) {
+            let receipt = hooks::replay(&app, id, &row, &envelope).await?;
+            accepted += receipt.accepted;
+            duplicates += receipt.duplicates;
+            refused += receipt.quarantined;
+            continue;
+        }
         let source = app.source(&row.source);
         let source =
             SourceSettings { filter_bots: source.filter_bots && !request.keep_bots, ..(*source).clone() };

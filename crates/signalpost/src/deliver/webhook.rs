@@ -18,10 +18,10 @@ use signalpost_core::time::Timestamp;
 
 use super::message::{Message, Outcome};
 use super::secret::{MASK, Secret, shown};
+use crate::signature::standard as sign;
 
 pub mod address;
 pub mod retry_after;
-pub mod sign;
 
 #[cfg(test)]
 mod tests;

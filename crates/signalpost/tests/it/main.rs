@@ -20,6 +20,8 @@ mod deliver;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod kill;

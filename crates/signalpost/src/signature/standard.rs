@@ -1,5 +1,5 @@
 //! Signatures of Standard Webhooks 1.0. In: secrets, an id, a time, a body.
-//! Out: the `webhook-signature` header. Source:
+//! Out: the `webhook-signature` header, or whether one is right. Source:
 //! github.com/standard-webhooks/standard-webhooks, spec, "Signature scheme".
 
 use std::fmt;
@@ -9,16 +9,19 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::is_equal;
 use crate::deliver::secret::Secret;
 
 /// What a secret begins with.
 pub const PREFIX: &str = "whsec_";
+/// The most signatures of a header that are looked at.
+const SIGNATURES_MAX: usize = 32;
 
 /// A secret that is none. The secret itself is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Nothing in it.
-    #[error("webhook.secret is empty; leave it out to send unsigned")]
+    #[error("webhook.secret is empty")]
     Empty,
     /// Not `whsec_` and base64.
     #[error(
@@ -57,6 +60,22 @@ impl Signer {
             })
             .collect();
         signatures.join(" ")
+    }
+
+    /// Whether one of the signatures in a `webhook-signature` header is that of
+    /// one of the keys. Signatures of other versions than `v1` are passed over.
+    pub fn is_signed(&self, id: &str, timestamp: i64, body: &[u8], header: &str) -> bool {
+        let start = format!("{id}.{timestamp}.");
+        let codes: Vec<_> = self
+            .0
+            .iter()
+            .map(|key| key.clone().chain_update(&start).chain_update(body).finalize().into_bytes())
+            .collect();
+        header
+            .split_whitespace()
+            .take(SIGNATURES_MAX)
+            .filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok())
+            .any(|given| codes.iter().any(|code| is_equal(&given, code)))
     }
 }
 
