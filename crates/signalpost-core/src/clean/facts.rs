@@ -143,6 +143,8 @@ impl Field<'_> {
     fn email(&self, value: &mut Value, notes: &mut Notes) -> bool {
         let text = match &*value {
             Value::Null => return false,
+            // What a `consent` event says of mail is a decision and no address.
+            Value::Bool(_) if self.place == "properties" => return false,
             Value::Text(text) => text,
             other => {
                 let message =

@@ -1,5 +1,6 @@
 //! Mappings through their public interface: what messages come to.
 
+mod document;
 mod known;
 mod language;
 mod laws;

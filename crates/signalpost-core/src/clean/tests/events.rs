@@ -308,3 +308,13 @@ proptest! {
         prop_assert_eq!(second.fingerprint, first.fingerprint);
     }
 }
+
+#[test]
+fn a_refusal_of_mail_is_no_address() {
+    let clean =
+        cleaned(r#"{"event_type":"consent","customer_id":"C1","properties":{"email":false,"sms":false}}"#);
+    assert_eq!(codes(&clean), [""; 0]);
+    assert_eq!(get(&clean.event.properties, "email"), Some(&Value::Bool(false)));
+    let clean = cleaned(r#"{"event_type":"identify","customer_id":"C1","traits":{"email":false}}"#);
+    assert_eq!(codes(&clean), ["bad_email"]);
+}

@@ -145,8 +145,12 @@ fn a_customer_who_refused_mail_in_the_shop_gets_none() {
 
 #[test]
 fn hubspot_notifications_are_signed_with_the_address() {
-    let server = Server::with(&[("SIGNALPOST_PUBLIC_URL", "https://signalpost.example")]);
-    define(&server, "crm", &json!({"kind": "hubspot", "secret": "hub-secret"}));
+    let server = Server::start();
+    define(
+        &server,
+        "crm",
+        &json!({"kind": "hubspot", "secret": "hub-secret", "url": "https://signalpost.example/hooks/crm"}),
+    );
     let at = now().as_micros() / 1_000;
     let body = json!([
         {"eventId": 1, "subscriptionId": 2, "portalId": 3, "occurredAt": at, "subscriptionType": "contact.propertyChange", "objectId": 123,

@@ -27,7 +27,7 @@ fn a_message_is_mapped_again_when_the_mapping_is_mended() {
     let row = &kept["quarantined"][0];
     assert_eq!((&row["code"], &row["source"]), (&json!("missing_identity"), &json!("open")));
     assert!(
-        row["message"].as_str().unwrap().contains("/rules/0/events/0 of the mapping; and 1 more"),
+        row["message"].as_str().unwrap().contains("/rules/0/events/0 of the mapping); and 1 more"),
         "{row}"
     );
     assert!(row["raw"].as_str().unwrap().contains(&body), "the body is kept: {row}");
