@@ -130,8 +130,9 @@ pub async fn post(
     Ok((StatusCode::OK, axum::Json(taken.to_json())).into_response())
 }
 
-/// Bodies above this many bytes are mapped on a thread of their own.
-const LARGE_BYTES: usize = 256 << 10;
+/// Bodies above this many bytes are mapped on a thread of their own: many small
+/// messages may take as long as a large one.
+const LARGE_BYTES: usize = 16 << 10;
 
 /// What a verified body comes to.
 fn read(

@@ -63,6 +63,9 @@ fn a_guest_is_known_by_the_address_and_a_stranger_by_the_order() {
     guest["customer"] = json!(null);
     assert_eq!(shopify("orders/create", &guest)[1]["customer_id"], "jon@example.com");
     guest["email"] = json!("");
+    guest["cart_token"] = json!(null);
+    guest["token"] = json!("the order's own");
+    assert_eq!(shopify("orders/create", &guest)[0]["anonymous_id"], "shopify:order:820982911946154508");
     let made = shopify("orders/create", &guest);
     assert_eq!(made[1].get("customer_id"), None);
     assert_eq!(made[1]["anonymous_id"], "shopify:order:820982911946154508");
