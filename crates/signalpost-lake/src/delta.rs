@@ -16,7 +16,7 @@ use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, Add, Transaction};
 use deltalake::operations::vacuum::VacuumMode;
-use deltalake::parquet::basic::{Compression, ZstdLevel};
+use deltalake::parquet::basic::{Compression, Encoding, ZstdLevel};
 use deltalake::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use deltalake::parquet::schema::types::ColumnPath;
 use deltalake::protocol::{DeltaOperation, SaveMode};
@@ -30,8 +30,15 @@ use crate::error::Error;
 use crate::table::{Kind, Table};
 
 /// Rows in one row group: what one thread reads at a time, and the finest
-/// grain at which Parquet's own statistics prune.
-const ROW_GROUP_ROWS: usize = 131_072;
+/// grain at which Parquet's own statistics prune. A merge holds one of each
+/// file that it reads.
+const ROW_GROUP_ROWS: usize = 65_536;
+/// Bytes of a page and of a dictionary. A merge holds one of each for every
+/// column of every file, unpacked.
+const PAGE_BYTES: usize = 256 << 10;
+/// The lightest there is: a row is written anew several times as files are
+/// merged, on the machine that also takes the events in.
+const ZSTD_LEVEL: i32 = 1;
 
 /// The name under which a log partition's offset is kept in a table's log.
 pub(crate) fn app_id(stream: u32) -> String {
@@ -276,18 +283,31 @@ async fn create(table: Table, unborn: DeltaTable, retention_hours: u32) -> Resul
         .map_err(Error::table(table, "create it"))
 }
 
-/// Text that is read as a whole or not at all gets no statistics: they would
-/// be as long as the text.
+/// How each column is written. Text that is read as a whole or not at all gets
+/// no statistics: they would be as long as the text. A dictionary is only tried
+/// where values come again.
 fn writer_properties(table: Table) -> WriterProperties {
-    let level = ZstdLevel::try_new(3).unwrap_or_default();
     let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_dictionary_page_size_limit(PAGE_BYTES)
         .set_created_by("signalpost".to_owned());
     for (name, kind) in table.columns() {
-        if *kind == Kind::Text && matches!(*name, "properties" | "traits" | "context" | "detail") {
-            properties =
-                properties.set_column_statistics_enabled(ColumnPath::from(*name), EnabledStatistics::None);
+        let column = || ColumnPath::from(*name);
+        match (kind, *name) {
+            (Kind::Text, "properties" | "traits" | "context" | "detail") => {
+                properties = properties.set_column_statistics_enabled(column(), EnabledStatistics::None);
+            }
+            (Kind::Text, "event_id" | "delivery_id") => {
+                properties = properties.set_column_dictionary_enabled(column(), false);
+            }
+            (Kind::Time, _) | (Kind::Long, "log_offset" | "sequence") => {
+                properties = properties
+                    .set_column_dictionary_enabled(column(), false)
+                    .set_column_encoding(column(), Encoding::DELTA_BINARY_PACKED);
+            }
+            _ => {}
         }
     }
     properties.build()

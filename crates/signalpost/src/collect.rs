@@ -107,7 +107,7 @@ fn incoming(clean: Clean, source: &SourceSettings) -> Incoming {
         timestamp: clean.event.timestamp,
     };
     let encoded = Some(encode_event(&clean.event));
-    Incoming { event: clean.event, identity, encoded }
+    Incoming { event: Arc::new(clean.event), identity, encoded }
 }
 
 /// An id for an event that came without one: sorts by time.

@@ -21,10 +21,14 @@ const TICK: Duration = Duration::from_millis(2);
 /// How long a thread sleeps with nothing to do, unless woken.
 const IDLE: Duration = Duration::from_millis(500);
 /// A step of fewer records is small.
-const FEW: usize = 256;
+const FEW: u64 = 256;
 /// How long records gather after a small step while more keep coming: one
 /// commit for many costs far less than one for each.
 const GATHER: Duration = Duration::from_millis(2);
+/// How often in a row, while each time at least [`GATHER_MORE`] came.
+const GATHER_ROUNDS: usize = 4;
+/// Records that make it worth while to wait for more.
+const GATHER_MORE: u64 = 8;
 /// Messages the relay passes on at once.
 const RELAY_MAX: usize = 1_000;
 
@@ -168,8 +172,8 @@ impl Partitions {
                         relay.pass_on(&self.stopping)?;
                     }
                     self.report(partition, worker);
-                    if records < FEW && worker.has_waiting() {
-                        std::thread::park_timeout(GATHER);
+                    if (records as u64) < FEW {
+                        gather(worker);
                     }
                 }
                 None => seen = self.wait(seen, IDLE),
@@ -225,6 +229,21 @@ impl Partitions {
                 }
             }
         })
+    }
+}
+
+/// Lets records gather behind a small step.
+fn gather<S: Store, L: Log>(worker: &Worker<S, L>) {
+    let mut waiting = worker.waiting();
+    for _ in 0..GATHER_ROUNDS {
+        if waiting == 0 || waiting >= FEW {
+            return;
+        }
+        std::thread::park_timeout(GATHER);
+        let before = std::mem::replace(&mut waiting, worker.waiting());
+        if waiting < before + GATHER_MORE {
+            return;
+        }
     }
 }
 

@@ -44,8 +44,11 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tracking::post))
         .routes(routes!(tracking::settings))
         .layer(axum::middleware::from_fn(cross_origin::open));
+    administration().layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX)).merge(collect)
+}
+
+fn administration() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Api::openapi())
-        .merge(collect)
         .routes(routes!(hooks_in::post))
         .routes(routes!(hooks::list))
         .routes(routes!(hooks::get, hooks::put, hooks::delete))
@@ -119,7 +122,5 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(web::routes())
         .merge(sdk::routes())
         .fallback(operation::not_found)
-        .layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX))
-        .layer(axum::middleware::map_response(explained::explained))
         .with_state(app)
 }

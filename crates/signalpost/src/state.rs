@@ -129,6 +129,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// An empty one, with room for so many writes.
+    pub fn with_capacity(writes: usize) -> Self {
+        Self { writes: Vec::with_capacity(writes) }
+    }
+
     /// Sets a key.
     pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
         self.writes.push((table, key, Some(value)));
@@ -230,8 +235,11 @@ pub fn decode<'a, T: serde::Deserialize<'a>>(table: Table, bytes: &'a [u8]) -> R
         .map_err(|error| Error::Damaged { table: table.name(), reason: error.to_string() })
 }
 
+/// Room made for a value, so that most need not grow while they are written.
+const EXPECTED_BYTES: usize = 256;
+
 /// Writes a postcard value. Only maps without a known length could fail, and
 /// no record holds one.
 pub fn encode<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_stdvec(value).unwrap_or_default()
+    postcard::to_extend(value, Vec::with_capacity(EXPECTED_BYTES)).unwrap_or_default()
 }

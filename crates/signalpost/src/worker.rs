@@ -143,9 +143,9 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.timers.next_due().min(self.next_scheduled)
     }
 
-    /// Whether records wait to be taken.
-    pub fn has_waiting(&self) -> bool {
-        self.log.end(self.partition) > self.position.offset
+    /// How many records wait to be taken.
+    pub fn waiting(&self) -> u64 {
+        self.log.end(self.partition).saturating_sub(self.position.offset)
     }
 
     /// Whether profiles still wait to be brought to the newest definitions.
@@ -320,7 +320,9 @@ impl<S: Store, L: Log> Worker<S, L> {
             }
         }
         self.position.save(self.partition, &mut self.batch);
-        self.store.commit(std::mem::take(&mut self.batch))?;
+        // The next is likely to be as large.
+        let next = Batch::with_capacity(self.batch.writes.len());
+        self.store.commit(std::mem::replace(&mut self.batch, next))?;
         self.fresh_forwards.clear();
         self.fresh_deliveries.clear();
         Ok(())

@@ -19,7 +19,7 @@ const CHECKPOINT_VERSIONS: u64 = 50;
 /// Versions between two deletions of unused files of a table.
 const VACUUM_VERSIONS: u64 = 200;
 /// The most files that are read side by side.
-const MERGE_FILES_MAX: usize = 16;
+const MERGE_FILES_MAX: usize = 8;
 /// Rows in one step of a merge, of which each file holds a few.
 const MERGE_BATCH_ROWS: usize = 2_048;
 

@@ -13,6 +13,7 @@ use tower::ServiceExt;
 
 use crate::app::{App, is_initialised};
 use crate::clock::Clock;
+use crate::serve::explained::explained;
 use crate::settings::{Settings, environment};
 
 /// Where requests go.
@@ -156,7 +157,7 @@ impl Client {
                     .header(header::CONTENT_TYPE, "application/json")
                     .body(Body::from(text))?;
                 let response = match router.clone().oneshot(request).await {
-                    Ok(response) => response,
+                    Ok(response) => explained(response).await,
                     Err(never) => match never {},
                 };
                 let status = response.status().as_u16();

@@ -40,9 +40,9 @@ pub struct Deduplicator<'a, L: ?Sized> {
 }
 
 impl<'a, L: Log + ?Sized> Deduplicator<'a, L> {
-    /// Starts a group at `now`.
-    pub fn new(log: &'a L, now: Timestamp) -> Self {
-        Self { log, now, fresh: HashMap::default() }
+    /// Starts a group of about `events` at `now`.
+    pub fn new(log: &'a L, now: Timestamp, events: usize) -> Self {
+        Self { log, now, fresh: HashMap::with_capacity(events) }
     }
 
     /// Whether this is a repeat; remembers it when not.

@@ -66,7 +66,34 @@ pub struct EmbeddedLog {
 #[derive(Debug, Default)]
 struct Partition {
     end: AtomicU64,
-    tail: Mutex<VecDeque<(u64, Arc<Record>)>>,
+    tail: Mutex<Tail>,
+}
+
+/// A partition's newest records.
+#[derive(Debug, Default)]
+struct Tail {
+    records: VecDeque<(u64, Arc<Record>)>,
+    /// Records that have left it. The next reader lets them go, since taking an
+    /// event apart is work that accepting the next need not wait for.
+    left: Vec<(u64, Arc<Record>)>,
+}
+
+impl Tail {
+    fn extend(&mut self, records: impl Iterator<Item = (u64, Arc<Record>)>) {
+        self.records.extend(records);
+        let surplus = self.records.len().saturating_sub(TAIL_RECORDS);
+        if self.left.len() > TAIL_RECORDS {
+            self.left.clear();
+        }
+        self.left.extend(self.records.drain(..surplus));
+    }
+
+    /// Records from `offset` on, when it still holds that one.
+    fn read(&self, offset: u64, limit: usize) -> Option<Vec<(u64, Arc<Record>)>> {
+        let (first, _) = self.records.front().filter(|(first, _)| *first <= offset)?;
+        let skip = usize::try_from(offset - first).unwrap_or(usize::MAX);
+        Some(self.records.range(skip.min(self.records.len())..).take(limit).cloned().collect())
+    }
 }
 
 fn unavailable(error: &impl ToString) -> Error {
@@ -221,8 +248,6 @@ impl EmbeddedLog {
             let end = first + records.len() as u64;
             let mut tail = held.tail.lock().unwrap_or_else(PoisonError::into_inner);
             tail.extend((first..).zip(records.into_iter().map(|(record, _)| record)));
-            let surplus = tail.len().saturating_sub(TAIL_RECORDS);
-            tail.drain(..surplus);
             held.end.store(end, Ordering::Release);
         }
     }
@@ -276,16 +301,15 @@ impl Log for EmbeddedLog {
         if offset >= end {
             return Ok(Vec::new());
         }
-        {
-            let tail = held.tail.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((first, _)) = tail.front()
-                && *first <= offset
-            {
-                let skip = usize::try_from(offset - first).unwrap_or(usize::MAX);
-                return Ok(tail.range(skip.min(tail.len())..).take(limit).cloned().collect());
-            }
+        let (left, found) = {
+            let mut tail = held.tail.lock().unwrap_or_else(PoisonError::into_inner);
+            (std::mem::take(&mut tail.left), tail.read(offset, limit))
+        };
+        drop(left);
+        match found {
+            Some(records) => Ok(records),
+            None => self.journal.read(partition, offset, end, limit),
         }
-        self.journal.read(partition, offset, end, limit)
     }
 
     fn end(&self, partition: u32) -> u64 {

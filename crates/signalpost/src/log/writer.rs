@@ -26,8 +26,9 @@ const GROUP_EVENTS_MAX: usize = 50_000;
 /// A clean event on its way to the log.
 #[derive(Debug)]
 pub struct Incoming {
-    /// The event; its `received_at` is set when the group is made.
-    pub event: Event,
+    /// The event; its `received_at` is set when the group is made. Nobody else
+    /// holds it yet.
+    pub event: Arc<Event>,
     /// How it is told from others.
     pub identity: Identity,
     /// Its bytes for the log.
@@ -100,20 +101,22 @@ impl<L: Log> GroupCommit<L> {
         let partitions = self.log.partitions();
         let mut group = Group::default();
         let mut receipts = Vec::with_capacity(submissions.len());
-        let mut deduplicator = Deduplicator::new(&*self.log, now);
+        let events = submissions.iter().map(|submission| submission.events.len()).sum();
+        group.records.reserve(events);
+        let mut deduplicator = Deduplicator::new(&*self.log, now, events);
         for submission in submissions {
             let mut receipt =
                 Receipt { quarantined: submission.quarantined.len(), at: now, ..Receipt::default() };
-            for incoming in submission.events {
+            for mut incoming in submission.events {
                 let Some(key) = incoming.event.profile_key() else { continue };
                 if deduplicator.is_repeat(&incoming.identity)? {
                     receipt.duplicates += 1;
                     continue;
                 }
                 receipt.accepted += 1;
-                let event = Event { received_at: now, ..incoming.event };
-                let record = Arc::new(Record { at: now, body: Body::Event(Arc::new(event)) });
                 let partition = key.partition(partitions);
+                Arc::make_mut(&mut incoming.event).received_at = now;
+                let record = Arc::new(Record { at: now, body: Body::Event(incoming.event) });
                 group.records.push(Appended { partition, record, encoded: incoming.encoded });
             }
             for (partition, body) in submission.records {
@@ -132,7 +135,10 @@ impl<L: Log> GroupCommit<L> {
     }
 }
 
-type Waiting = (Submission, oneshot::Sender<Result<Receipt, SubmitError>>);
+type Outcome = Result<Receipt, SubmitError>;
+type Waiting = (Submission, oneshot::Sender<Outcome>);
+/// What each of a group's submitters is told.
+type Answers = Vec<(oneshot::Sender<Outcome>, Outcome)>;
 
 /// A cheap handle to the writer's thread.
 #[derive(Clone, Debug)]
@@ -156,9 +162,10 @@ impl Writer {
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let writer = Self { sender, waiting_bytes: Arc::clone(&waiting_bytes), partitions: log.partitions() };
         let commit = GroupCommit::new(log, clock);
+        let answer = answering();
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
-            .spawn(move || run(commit, &receiver, &waiting_bytes, &wake))?;
+            .spawn(move || run(commit, &receiver, &waiting_bytes, &wake, &*answer))?;
         Ok((writer, thread))
     }
 
@@ -204,11 +211,37 @@ impl Writer {
     }
 }
 
+/// How answers are given. Inside a runtime one of its own tasks does it, so that
+/// the requests of a group are woken together and not each from another thread.
+fn answering() -> Box<dyn Fn(Answers) + Send> {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Box::new(tell) };
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    runtime.spawn(async move {
+        while let Some(answers) = receiver.recv().await {
+            tell(answers);
+        }
+    });
+    Box::new(move |answers| {
+        // The runtime may have ended before the writer.
+        if let Err(unsent) = sender.send(answers) {
+            tell(unsent.0);
+        }
+    })
+}
+
+fn tell(answers: Answers) {
+    for (reply, outcome) in answers {
+        // A client that has gone has its events all the same.
+        drop(reply.send(outcome));
+    }
+}
+
 fn run<L: Log>(
     mut commit: GroupCommit<L>,
     receiver: &Receiver<Waiting>,
     waiting_bytes: &AtomicUsize,
     wake: &dyn Fn(),
+    answer: &dyn Fn(Answers),
 ) {
     while let Ok(first) = receiver.recv() {
         let mut submissions = Vec::new();
@@ -227,18 +260,14 @@ fn run<L: Log>(
         waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
         match outcome {
             Ok(receipts) => {
+                answer(replies.into_iter().zip(receipts.into_iter().map(Ok)).collect());
                 wake();
-                for (reply, receipt) in replies.into_iter().zip(receipts) {
-                    // A client that has gone has its events all the same.
-                    drop(reply.send(Ok(receipt)));
-                }
             }
             Err(error) => {
                 tracing::error!(%error, "a group could not be made durable");
                 let error = Arc::new(error);
-                for reply in replies {
-                    drop(reply.send(Err(SubmitError::Log(Arc::clone(&error)))));
-                }
+                let outcomes = std::iter::repeat_with(|| Err(SubmitError::Log(Arc::clone(&error))));
+                answer(replies.into_iter().zip(outcomes).collect());
             }
         }
     }

@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tower::Service;
 
+use super::explained::explained;
 use super::first_bytes::FirstBytes;
 use crate::settings::Settings;
 
@@ -134,7 +135,8 @@ async fn connection<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             // the time until the answer begins is bounded.
             let answer = router.call(request);
             match tokio::time::timeout(request_time, answer).await {
-                Ok(answer) => answer,
+                Ok(Ok(answer)) => Ok(explained(answer).await),
+                Ok(Err(never)) => Err(never),
                 Err(_) => Ok(axum::response::IntoResponse::into_response(crate::problem::Problem::new(
                     axum::http::StatusCode::REQUEST_TIMEOUT,
                     "too_slow",
