@@ -17,14 +17,38 @@ pub(super) fn thread_cpu_seconds() -> Option<f64> {
     cpu_seconds_in("/proc/thread-self/stat")
 }
 
+/// CPU seconds used so far by those threads of process `pid` that yield to
+/// none of its others: a server's work before and at the log.
+pub(super) fn foremost_cpu_seconds(pid: u32) -> Option<f64> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    let foremost = stats.filter_map(|stat| Usage::read(&stat)).filter(|usage| usage.nice <= 0);
+    Some(foremost.map(|usage| usage.seconds).sum())
+}
+
 fn cpu_seconds_in(path: &str) -> Option<f64> {
-    let stat = fs::read_to_string(path).ok()?;
-    // The second field is the command in brackets and may hold anything, so
-    // counting starts behind the last bracket: utime and stime are fields 14, 15.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut times = fields.split_ascii_whitespace().skip(11).map(str::parse::<f64>);
-    let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
-    Some((user + system) / TICKS_A_SECOND)
+    Usage::read(&fs::read_to_string(path).ok()?).map(|usage| usage.seconds)
+}
+
+/// What a line of `/proc/*/stat` says of a process or a thread.
+struct Usage {
+    /// CPU time, user and system.
+    seconds: f64,
+    /// How far it yields to others.
+    nice: i32,
+}
+
+impl Usage {
+    fn read(stat: &str) -> Option<Self> {
+        // The second field is the command in brackets and may hold anything, so
+        // counting starts behind the last bracket: utime and stime are fields
+        // 14 and 15, nice is field 19.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut fields = fields.split_ascii_whitespace().skip(11);
+        let user: f64 = fields.next()?.parse().ok()?;
+        let system: f64 = fields.next()?.parse().ok()?;
+        Some(Self { seconds: (user + system) / TICKS_A_SECOND, nice: fields.nth(3)?.parse().ok()? })
+    }
 }
 
 /// Bytes of memory that process `pid` holds in RAM now.

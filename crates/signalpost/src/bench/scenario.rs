@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::process::foremost_cpu_seconds;
 use super::yardstick::Yardstick;
 use super::{Clocks, Error, Load, Report, Target, cpu_seconds, run};
 
@@ -49,8 +50,17 @@ struct Step {
     connections: usize,
     batch: usize,
     wanted: Wanted,
-    /// The name under which CPU time an event is told too, and its mark.
-    cpu: Option<(&'static str, Option<Wanted>)>,
+    /// The names under which CPU time an event is told too.
+    cpu: Option<Cpu>,
+}
+
+/// Names of CPU figures, in microseconds an accepted event.
+#[derive(Clone, Copy)]
+struct Cpu {
+    /// Of taking an event in and making it durable, with its mark.
+    accepting: (&'static str, Option<Wanted>),
+    /// Of the whole server meanwhile, with what it did of the path behind.
+    whole: &'static str,
 }
 
 /// Marks: what two cores must do while they carry the load as well.
@@ -60,10 +70,13 @@ const STEPS: [Step; 3] = [
         connections: 256,
         batch: 1,
         wanted: Wanted::RatioAtLeast(0.35),
-        cpu: Some((
-            "CPU of the server, single events, 256 connections, µs/event",
-            Some(Wanted::OursAtMost(30.0)),
-        )),
+        cpu: Some(Cpu {
+            accepting: (
+                "CPU of accepting, single events, 256 connections, µs/event",
+                Some(Wanted::OursAtMost(30.0)),
+            ),
+            whole: "CPU of the whole server meanwhile, single events, 256 connections, µs/event",
+        }),
     },
     Step {
         name: "single events, 1,000 connections, events/s",
@@ -77,7 +90,10 @@ const STEPS: [Step; 3] = [
         connections: 64,
         batch: 100,
         wanted: Wanted::OursAtLeast(300_000.0),
-        cpu: Some(("CPU of the server, batches of 100, µs/event", None)),
+        cpu: Some(Cpu {
+            accepting: ("CPU of accepting, batches of 100, µs/event", None),
+            whole: "CPU of the whole server meanwhile, batches of 100, µs/event",
+        }),
     },
 ];
 
@@ -156,12 +172,15 @@ impl Step {
     fn ratios(&self, ours: &Figures, theirs: &Figures) -> Vec<Ratio> {
         let speed = Ratio::new(self.name, &ours.events_per_second, &theirs.events_per_second);
         let speed = Ratio { wanted: Some(self.wanted), failures: ours.failures, ..speed };
-        let cpu = self.cpu.filter(|_| !ours.cpu_micros_per_event.is_empty());
-        let cpu = cpu.map(|(name, wanted)| Ratio {
-            wanted,
-            ..Ratio::new(name, &ours.cpu_micros_per_event, &theirs.cpu_micros_per_event)
-        });
-        [speed].into_iter().chain(cpu).collect()
+        let mut ratios = vec![speed];
+        if let Some(Cpu { accepting: (accepting, wanted), whole }) = self.cpu
+            && !ours.whole_micros.is_empty()
+        {
+            let accepting = Ratio::new(accepting, &ours.accepting_micros, &theirs.accepting_micros);
+            ratios.push(Ratio { wanted, ..accepting });
+            ratios.push(Ratio::new(whole, &ours.whole_micros, &theirs.whole_micros));
+        }
+        ratios
     }
 }
 
@@ -169,19 +188,24 @@ impl Step {
 #[derive(Default)]
 struct Figures {
     events_per_second: Vec<f64>,
-    cpu_micros_per_event: Vec<f64>,
+    /// CPU an event of the threads that accept.
+    accepting_micros: Vec<f64>,
+    /// CPU an event of all threads.
+    whole_micros: Vec<f64>,
     failures: u64,
 }
 
 impl Figures {
     async fn add(&mut self, load: &Load, target: &Target, pid: u32, clocks: Clocks) -> Result<(), Error> {
-        let before = cpu_seconds(pid);
+        let used = || foremost_cpu_seconds(pid).zip(cpu_seconds(pid));
+        let before = used();
         let report = run(target, load, clocks).await?;
-        let after = cpu_seconds(pid);
+        let after = used();
         self.events_per_second.push(report.events_per_second());
         let events = report.events + report.warm_up_events;
         if let (Some(before), Some(after), 1..) = (before, after, events) {
-            self.cpu_micros_per_event.push((after - before) * 1e6 / events as f64);
+            self.accepting_micros.push((after.0 - before.0) * 1e6 / events as f64);
+            self.whole_micros.push((after.1 - before.1) * 1e6 / events as f64);
         }
         self.failures += failures(&report);
         Ok(())

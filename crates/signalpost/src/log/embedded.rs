@@ -16,7 +16,7 @@ mod window;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +30,9 @@ use quarantine::{Change, Quarantine};
 
 /// Records a partition keeps in memory for its readers.
 const TAIL_RECORDS: usize = 16_384;
+
+/// Room kept for the next frame's bytes at most.
+const FRAME_ROOM_BYTES: usize = 8 << 20;
 
 /// How the log is made.
 #[derive(Clone, Debug)]
@@ -58,7 +61,8 @@ pub struct EmbeddedLog {
     partitions: Vec<Partition>,
     latest: AtomicI64,
     acknowledged: File,
-    folder: PathBuf,
+    /// Room for the next frame's bytes.
+    frame: Mutex<Vec<u8>>,
     min_free_bytes: u64,
     segment_bytes: u64,
 }
@@ -127,7 +131,7 @@ impl EmbeddedLog {
             partitions: Vec::new(),
             latest: AtomicI64::new(i64::MIN),
             acknowledged,
-            folder: folder.to_owned(),
+            frame: Mutex::default(),
             min_free_bytes: settings.min_free_bytes,
             segment_bytes: settings.segment_bytes,
         };
@@ -201,7 +205,7 @@ impl EmbeddedLog {
     }
 
     fn check_space(&self) -> Result<(), Error> {
-        let space = rustix::fs::statvfs(&self.folder).map_err(|error| unavailable(&error))?;
+        let space = rustix::fs::fstatvfs(&self.acknowledged).map_err(|error| unavailable(&error))?;
         let free = space.f_bavail.saturating_mul(space.f_frsize);
         if free < self.min_free_bytes {
             return Err(Error::Unavailable {
@@ -283,9 +287,22 @@ impl Log for EmbeddedLog {
         let number = self.journal.next_frame();
         let segment = self.journal.last_segment().ok_or_else(|| unavailable(&"there is no segment"))?;
         let first_refused = self.quarantine.next_id();
-        let bytes = frame::encode(number, at, segment.salt, &sorted, &group, first_refused)
-            .map_err(|error| unavailable(&error))?;
+        let mut room = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = frame::encode(
+            number,
+            at,
+            segment.salt,
+            &sorted,
+            &group,
+            first_refused,
+            std::mem::take(&mut room),
+        )
+        .map_err(|error| unavailable(&error))?;
         self.journal.append(&bytes).map_err(|error| unavailable(&error))?;
+        if bytes.capacity() <= FRAME_ROOM_BYTES {
+            *room = bytes;
+        }
+        drop(room);
         self.identities.insert(number, at, &group.seen);
         let added = (first_refused, group.quarantined);
         self.quarantine.take(Change { frame: number, added, released: group.released });

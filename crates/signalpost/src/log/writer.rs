@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use signalpost_core::event::Event;
 use signalpost_core::time::{Span, Timestamp};
@@ -20,6 +21,11 @@ use crate::clock::Clock;
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Submissions that may wait.
 const WAITING_MAX: usize = 16_384;
+/// How long submissions gather before a group is made, when many come: one sync
+/// for many costs the machine far less than one for each few.
+const GATHER: Duration = Duration::from_millis(1);
+/// Submissions in a millisecond that are many.
+const MANY_A_MILLISECOND: u128 = 16;
 /// Events in one group at most.
 const GROUP_EVENTS_MAX: usize = 50_000;
 
@@ -243,7 +249,12 @@ fn run<L: Log>(
     wake: &dyn Fn(),
     answer: &dyn Fn(Answers),
 ) {
+    let mut many_come = false;
+    let mut last = crate::clock::instant();
     while let Ok(first) = receiver.recv() {
+        if many_come {
+            std::thread::park_timeout(GATHER);
+        }
         let mut submissions = Vec::new();
         let mut replies = Vec::new();
         let mut events = 0;
@@ -256,6 +267,9 @@ fn run<L: Log>(
             replies.push(reply);
             next = if events < GROUP_EVENTS_MAX { receiver.try_recv().ok() } else { None };
         }
+        let now = crate::clock::instant();
+        let passed = now.duration_since(std::mem::replace(&mut last, now));
+        many_come = replies.len() as u128 * 1_000 >= passed.as_micros() * MANY_A_MILLISECOND;
         let outcome = commit.commit(submissions);
         waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
         match outcome {

@@ -208,8 +208,8 @@ impl Section {
 /// A group's records by partition, each with the partition's next offset.
 pub(super) type ByPartition = Vec<(u64, Vec<(Arc<Record>, Option<Vec<u8>>)>)>;
 
-/// Writes a group as frame `number`. `first_quarantined` is the id its first
-/// refused event gets.
+/// Writes a group as frame `number`, in the room of `bytes`. `first_quarantined`
+/// is the id its first refused event gets.
 pub(super) fn encode(
     number: u64,
     at: Timestamp,
@@ -217,13 +217,14 @@ pub(super) fn encode(
     records: &ByPartition,
     group: &Group,
     first_quarantined: QuarantineId,
+    mut bytes: Vec<u8>,
 ) -> Result<Vec<u8>, postcard::Error> {
     let sections = records.iter().filter(|(_, records)| !records.is_empty()).count();
     let mut table = Vec::with_capacity(sections * LINE_BYTES);
     let head = HEADER_BYTES + sections * LINE_BYTES;
     let held: usize = records.iter().map(|(_, records)| records.len()).sum();
-    let mut bytes =
-        Vec::with_capacity(head + EXPECTED_RECORD_BYTES * held + IDENTITY_BYTES * group.seen.len());
+    bytes.clear();
+    bytes.reserve(head + EXPECTED_RECORD_BYTES * held + IDENTITY_BYTES * group.seen.len());
     bytes.resize(head, 0);
     for (partition, (first, records)) in (0_u32..).zip(records).filter(|(_, (_, held))| !held.is_empty()) {
         let start = bytes.len();
