@@ -86,7 +86,7 @@ impl Tail {
     fn extend(&mut self, records: impl Iterator<Item = (u64, Arc<Record>)>) {
         self.records.extend(records);
         let surplus = self.records.len().saturating_sub(TAIL_RECORDS);
-        if self.left.len() > TAIL_RECORDS {
+        if self.left.len() > 2 * TAIL_RECORDS {
             self.left.clear();
         }
         self.left.extend(self.records.drain(..surplus));
