@@ -53,7 +53,7 @@ pub struct Settings {
     /// Compaction merges files of like size once there are this many. 8 unless
     /// told, never below 2.
     pub compact_files_min: usize,
-    /// Compaction does not touch files of this size and above. 64 MiB unless
+    /// Compaction does not touch files of this size and above. 32 MiB unless
     /// told: it is gathered in memory before it is written.
     pub target_file_bytes: u64,
     /// Called by each of the lake's threads when it starts, for instance to
@@ -71,7 +71,7 @@ impl Default for Settings {
             spill_bytes_max: 8 << 30,
             retention_hours: 6,
             compact_files_min: 8,
-            target_file_bytes: 64 << 20,
+            target_file_bytes: 32 << 20,
             on_thread_start: || {},
         }
     }

@@ -29,7 +29,7 @@ use journal::{Journal, Met};
 use quarantine::{Change, Quarantine};
 
 /// Records a partition keeps in memory for its readers.
-const TAIL_RECORDS: usize = 16_384;
+const TAIL_RECORDS: usize = 8_192;
 
 /// Room kept for the next frame's bytes at most.
 const FRAME_ROOM_BYTES: usize = 8 << 20;
