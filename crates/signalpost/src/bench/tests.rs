@@ -233,10 +233,14 @@ async fn ours_and_the_yardstick_are_measured_side_by_side() {
     let ratios = ratios_beside(&target(ours.address), pid, bare.address, pid, duration, CLOCKS, async || {})
         .await
         .unwrap();
-    assert_eq!(ratios.len(), 5);
+    assert_eq!(ratios.len(), 7);
     for Ratio { name, ours, yardstick, ratio, failures, .. } in &ratios {
-        assert!(*ours > 0.0, "{name}");
-        assert_eq!(ours / yardstick.unwrap(), ratio.unwrap(), "{name}");
+        // The client is a thread of this process too, and what it used is gone
+        // from the sum over threads when it ends.
+        if !name.contains("accepting") {
+            assert!(*ours > 0.0, "{name}");
+            assert_eq!(ours / yardstick.unwrap(), ratio.unwrap(), "{name}");
+        }
         assert_eq!(*failures, 0, "{name}");
     }
     assert!(ours.counts.requests.load(Ordering::Relaxed) > 0);
