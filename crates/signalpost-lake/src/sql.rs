@@ -36,6 +36,7 @@ use crate::property;
 use crate::rows::Rows;
 
 mod explain;
+mod past;
 mod statement;
 mod tables;
 
@@ -77,6 +78,7 @@ impl Lake {
         limits: Limits,
     ) -> Result<Rows, Error> {
         let engine = self.engine();
+        let sql = &past::named(sql)?;
         let query = Query::parse(sql, &engine.base)?;
         let state = engine.state_at(now);
         let lake_tables = query.lake_tables(tables);

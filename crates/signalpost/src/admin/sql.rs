@@ -30,12 +30,11 @@ struct Query {
 pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
     auth::require(&app, &headers, "profiles:read")?;
     let query: Query = read(&body)?;
-    let now = match &query.at {
-        Some(at) => super::instant("at", at)?,
-        None => app.clock.now(),
+    let tables = match &query.at {
+        Some(at) => AppTables::new(&app, super::instant("at", at)?),
+        None => AppTables::of_now(&app),
     };
-    let tables = AppTables::new(&app, now);
-    let rows = app.lake.sql(&query.sql, now, &tables).await.map_err(|error| problem(&error))?;
+    let rows = app.lake.sql(&query.sql, tables.now(), &tables).await.map_err(|error| problem(&error))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let typed = |kind: &'static str, bytes: Vec<u8>| {
         (StatusCode::OK, [(header::CONTENT_TYPE, kind)], bytes).into_response()

@@ -18,7 +18,7 @@ use signalpost_core::profile::Profile;
 use signalpost_core::time::Timestamp;
 use signalpost_core::value::Value;
 
-use super::tables::attribute;
+use super::customers::attribute;
 use crate::app::AppStore;
 use crate::state::{Error, Store, Table};
 

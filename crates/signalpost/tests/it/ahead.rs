@@ -213,3 +213,22 @@ fn the_builders_schema_is_served_and_named_in_the_description() {
     let description = server.get("/api/openapi.json").expect(200).to_string();
     assert!(description.contains("/api/schemas/segment-builder"));
 }
+
+#[test]
+fn sql_sees_people_as_they_were() {
+    let server = Server::start();
+    let at = |id: &str, hours: i64, place: &str| json!({"event_type": "move", "customer_id": id, "timestamp": ago(hours).to_string(), "traits": {"place": place}});
+    server.accept(&json!([at("A", 50, "Rome"), at("A", 10, "Oslo"), at("B", 5, "Bonn")]));
+    server.settle();
+    let then = ago(20).to_string();
+    let was = server.sql(&format!(
+        "SELECT customer_id, place, move_count FROM customer_data FOR SYSTEM_TIME AS OF TIMESTAMP '{then}'"
+    ));
+    assert_eq!(was, [json!({"customer_id": "A", "place": "Rome", "move_count": 1})]);
+    let moved = server.sql(&format!("SELECT n.customer_id FROM customer_data n JOIN customer_data_at('{then}') p ON p.customer_id = n.customer_id WHERE p.place <> n.place"));
+    assert_eq!(moved, [json!({"customer_id": "A"})]);
+    let refused = server.post("/api/sql", &json!({"sql": "SELECT 1 FROM customer_data AS OF 'once'"}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    let now = server.sql("SELECT place FROM customer_data ORDER BY customer_id");
+    assert_eq!(now, [json!({"place": "Oslo"}), json!({"place": "Bonn"})]);
+}

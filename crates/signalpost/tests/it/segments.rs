@@ -316,6 +316,50 @@ fn every_example_of_the_language_is_the_same_live_and_in_sql() {
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
+/// Pairs of blocks that follow each other.
+fn pairs(first: &str, second: &str) -> Vec<(String, String)> {
+    blocks(first).into_iter().zip(blocks(second)).collect()
+}
+
+#[test]
+fn every_example_of_what_is_refreshed_finds_who_the_page_says() {
+    let server = Server::start();
+    server.accept(&people());
+    server.settle();
+    let examples = pairs("refreshed", "found");
+    assert!(examples.len() >= 3, "only {} examples were found", examples.len());
+    for (number, (text, found)) in examples.iter().enumerate() {
+        let name = text.rsplit_once("assign to '").map(|(_, rest)| rest.trim_end_matches('\'').to_owned());
+        let name = name.unwrap_or_else(|| format!("Example {number}"));
+        put(&server, &name, &json!({"rule": text, "refresh": {"cron": "0 3 * * *"}})).expect(201);
+        let found: Vec<&str> = found.split(", ").collect();
+        server.await_members(&name, &found);
+    }
+}
+
+#[test]
+fn every_command_of_the_page_is_taken() {
+    let server = Server::start();
+    server.accept(&people());
+    server.settle();
+    server.define("Buyers", "IF done purchase THEN assign to 'Buyers'");
+    let program = std::path::Path::new(crate::support::PROGRAM).parent().unwrap().to_owned();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let consoles = blocks("console");
+    let commands: Vec<&str> = consoles.iter().flat_map(|block| block.lines()).collect();
+    assert!(commands.len() >= 8, "only {} commands were found", commands.len());
+    for line in commands {
+        let ran = std::process::Command::new("sh")
+            .args(["-c", line])
+            .env("PATH", format!("{}:{path}", program.display()))
+            .env("SIGNALPOST_URL", server.url())
+            .env("SIGNALPOST_KEY", ADMIN)
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
 #[test]
 fn more_people_than_there_are_timers_in_memory_leave_on_time() {
     // More than the 8,192 that are read at once and the 32,768 that are held.

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::id::{CustomerId, ProfileKey};
 use crate::profile::{Moment, Profile};
 use crate::program::{Change, Defined, Program};
-use crate::segment::{Schema, Statement, parse, parse_builder};
+use crate::segment::{Schema, Statement, parse, parse_builder, parse_ranked};
 use crate::step::refold;
 use crate::time::Timestamp;
 use crate::value::{Map, Value};
@@ -173,7 +173,12 @@ fn the_examples_of_the_page_are_true() {
                 assert_eq!(again.as_ref(), Ok(statement), "line {line}");
             }
             "refused" => is_refused(block),
-            "people" | "" => {}
+            "refreshed" if block.text.starts_with("IF") => {
+                let ranked = parse_ranked(block.text.trim(), &schema).expect("a rank");
+                ranked.unwrap_or_else(|refusal| panic!("line {line}: {refusal}"));
+            }
+            // The others are held to what the page says by the whole program.
+            "people" | "refreshed" | "found" | "console" | "" => {}
             other => panic!("line {line}: a block of {other}"),
         }
     }
