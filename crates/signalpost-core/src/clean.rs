@@ -70,6 +70,10 @@ pub const MARKED_BOT: &str = "bot";
 /// person: not to be counted as engagement alone.
 pub const MACHINE_OPEN: &str = "machine_open";
 
+/// The key in `context` under which an imported event's file and line stand.
+/// What was imported is history: it changes profiles, and begins no message.
+pub const IMPORTED: &str = "import";
+
 /// An event after cleaning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clean {
@@ -336,6 +340,8 @@ fn judge_agent(
     user_agent: Option<&str>,
     source: &SourceSettings,
 ) -> Result<(Option<Verdict>, bool), Problem> {
+    // The request was an import's: its agent is nobody's.
+    let user_agent = user_agent.filter(|_| get(&raw.context, IMPORTED).is_none());
     let passed_on = ["user_agent", "userAgent"].iter().find_map(|name| get(&raw.context, name)?.as_text());
     let (agent, field) = match (passed_on, user_agent) {
         (Some(agent), _) => (agent, "context.user_agent"),

@@ -55,6 +55,11 @@ impl Event {
         matches!(get(&self.context, crate::clean::MACHINE_OPEN), Some(Value::Bool(true)))
     }
 
+    /// Whether it was imported: history, that begins no message.
+    pub fn is_imported(&self) -> bool {
+        get(&self.context, crate::clean::IMPORTED).is_some()
+    }
+
     /// The value of a column of `events`: one of the event's own fields, else
     /// the property of that name, else [`Value::Null`].
     ///

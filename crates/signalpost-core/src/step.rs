@@ -122,8 +122,11 @@ pub fn apply(
     } else {
         evaluate::all(profile, program, now, &cause, Some(event), actions);
     }
-    for happened in std::iter::once(event).chain(&derived) {
-        on_event(profile, program, happened, now, actions);
+    // What follows at once from history is history too.
+    if !event.is_imported() {
+        for happened in std::iter::once(event).chain(&derived) {
+            on_event(profile, program, happened, now, actions);
+        }
     }
 }
 
@@ -145,7 +148,7 @@ pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions
             None => MembershipCause::Clock,
         };
         evaluate::all(profile, program, due, &cause, happened.last(), actions);
-        for event in &happened {
+        for event in happened.iter().filter(|event| !event.is_imported()) {
             on_event(profile, program, event, due, actions);
         }
     }

@@ -72,6 +72,21 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file that was to be read is no Parquet, or is damaged.
+    #[error("this is no Parquet file, or it is cut off or damaged")]
+    NotParquet {
+        /// What the reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An object store refused, or cannot be reached.
+    #[error("cannot read {place} ({reason}); check the name, AWS_ENDPOINT_URL, AWS_REGION and the AWS_ keys")]
+    Bucket {
+        /// The object or folder, as `s3://bucket/key`.
+        place: String,
+        /// What the store said.
+        reason: String,
+    },
     /// A worker thread stopped before it answered.
     #[error("the lake is shutting down")]
     Closed,

@@ -7,7 +7,8 @@
 //! transaction, so that a replay of the log writes nothing twice. Out: the rows
 //! of a read-only SQL query ([`Lake::sql`]), planned and run by DataFusion.
 //!
-//! The modules stand in the order a row passes them; those of a query follow.
+//! The modules stand in the order a row passes them; those of a query follow,
+//! and those that read what others wrote ([`ParquetRows`], [`Bucket`]).
 //! This is the only crate that names arrow, parquet, deltalake or datafusion.
 
 mod error;
@@ -28,10 +29,15 @@ mod rows;
 mod scan;
 mod sql;
 
+mod bucket;
+mod parquet_rows;
+
+pub use bucket::{Bucket, Object};
 pub use error::{Error, Position, SqlError};
 pub use identity::IdentityRow;
 pub use lake::{Committed, Compacted, Lake, Pushed, Settings, Subject};
 pub use live::{ColumnType, LiveColumn, LiveColumns, LiveData, LiveRows, LiveTable, LiveTables, NoTables};
+pub use parquet_rows::ParquetRows;
 pub use property::PropertyKind;
 pub use row::{DeliveryRow, MembershipRow};
 pub use rows::Rows;

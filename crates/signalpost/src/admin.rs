@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod deliveries;
 pub mod destinations;
 pub mod hooks;
+pub mod imports;
 pub mod inbox;
 pub mod keys;
 pub mod live;

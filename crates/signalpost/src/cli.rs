@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod client;
 pub mod hooks;
+pub mod import;
 pub mod output;
 pub mod quarantine;
 pub mod segment;
@@ -52,6 +53,8 @@ enum Command {
     /// Check and render templates.
     #[command(subcommand)]
     Template(template::Command),
+    /// Import events, people or a catalog from CSV, JSON lines or Parquet.
+    Import(Box<import::Arguments>),
     /// Run SQL over everything.
     Sql(simple::Sql),
     /// Recommend products.
@@ -150,6 +153,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         match arguments.command {
             Command::Serve(own) => serve::run(own, settings).await,
             Command::Demo(own) => crate::demo::run(own, settings, json).await,
+            Command::Import(own) => import::run(*own, settings, json).await,
             Command::Bench(own) => bench::run(own, settings, json).await,
             command => {
                 let client = Client::connect(settings).await?;

@@ -12,13 +12,16 @@ pub mod tracking;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use axum::http::HeaderMap;
 use serde_json::{Value as Json, json};
 use signalpost_core::clean::{self, Clean, FingerprintScope, RawEvent, Rejection, SourceSettings};
 use signalpost_core::id::EventId;
 use signalpost_core::time::{Span, Timestamp};
+use signalpost_core::value::map_to_json;
 
 use crate::app::App;
 use crate::clock;
+use crate::history::event_json;
 use crate::log::dedup::{Identity, event_identity};
 use crate::log::writer::{Incoming, Receipt, Submission, SubmitError, WINDOW_MAX};
 use crate::log::{Quarantined, encode_event};
@@ -46,12 +49,55 @@ impl Sorted {
         self.submission
     }
 
+    /// The same under the name of a request, see [`idempotency`].
+    #[must_use]
+    pub fn named(mut self, request: Option<u128>) -> Self {
+        self.submission.request = request;
+        self
+    }
+
+    /// What would come of it, with the first events as they would be.
+    pub fn to_json(&self) -> Json {
+        const SHOWN: usize = 10;
+        let shown = |incoming: &Incoming| {
+            let mut json = event_json(&incoming.event);
+            if let Some(object) = json.as_object_mut() {
+                object.insert("traits".into(), map_to_json(&incoming.event.traits));
+                object.insert("context".into(), map_to_json(&incoming.event.context));
+            }
+            json
+        };
+        let events: Vec<Json> = self.submission.events.iter().take(SHOWN).map(shown).collect();
+        json!({
+            "dry_run": true, "accepted": self.submission.events.len(), "duplicates": 0,
+            "quarantined": self.submission.quarantined.len(), "errors": errors(&self.remarks), "events": events,
+        })
+    }
+
     /// The same, letting go of a quarantined event in the same commit.
     #[must_use]
     pub fn releasing(mut self, id: crate::log::QuarantineId) -> Self {
         self.submission.released.push(id);
         self
     }
+}
+
+/// The name that whoever sends gave a request by `Idempotency-Key`, as a
+/// number: a request sent again under it is not taken again, as long as ids are
+/// remembered.
+///
+/// # Errors
+/// 422 for a key that is empty or too long.
+pub fn idempotency(headers: &HeaderMap, source: &str) -> Result<Option<u128>, Problem> {
+    const BYTES_MAX: usize = 255;
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().unwrap_or_default();
+    if key.is_empty() || key.len() > BYTES_MAX {
+        let detail =
+            format!("Idempotency-Key has 1 to {BYTES_MAX} letters, digits or other ASCII characters");
+        return Err(Problem::invalid("Idempotency-Key", detail));
+    }
+    Ok(Some(event_identity(&format!("request\u{0}{source}\u{0}{key}"))))
 }
 
 /// Cleans a request's events.
@@ -148,25 +194,25 @@ pub struct Taken {
 }
 
 impl Taken {
-    fn errors(&self) -> Json {
-        let error = |remark: &Remark| json!({"index": remark.index, "code": remark.code, "field": remark.field, "message": remark.message});
-        self.remarks.iter().map(error).collect()
-    }
-
     /// The same as JSON.
     pub fn to_json(&self) -> Json {
         let Receipt { accepted, duplicates, quarantined, .. } = self.receipt;
-        json!({"accepted": accepted, "duplicates": duplicates, "quarantined": quarantined, "errors": self.errors()})
+        json!({"accepted": accepted, "duplicates": duplicates, "quarantined": quarantined, "errors": errors(&self.remarks)})
     }
 
     /// The same as text, for the busiest of answers.
     pub fn to_body(&self) -> String {
-        let errors = self.errors();
+        let errors = errors(&self.remarks);
         let Receipt { accepted, duplicates, quarantined, .. } = self.receipt;
         format!(
             r#"{{"accepted":{accepted},"duplicates":{duplicates},"quarantined":{quarantined},"errors":{errors}}}"#
         )
     }
+}
+
+fn errors(remarks: &[Remark]) -> Json {
+    let error = |remark: &Remark| json!({"index": remark.index, "code": remark.code, "field": remark.field, "message": remark.message});
+    remarks.iter().map(error).collect()
 }
 
 fn refuse(app: &App, error: SubmitError) -> Problem {

@@ -17,7 +17,7 @@ use crate::state::{self, Store};
 pub const SCOPES: &[(&str, &str)] = &[
     ("events:write", "send events"),
     ("profiles:read", "read profiles and run SQL"),
-    ("profiles:write", "change consent"),
+    ("profiles:write", "change consent, import"),
     ("segments:read", "read segments, members and history"),
     ("segments:write", "define segments"),
     ("content:read", "read templates and catalog, render, recommend"),

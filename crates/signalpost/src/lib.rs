@@ -36,3 +36,4 @@ pub mod unsubscribe;
 pub mod bench;
 pub mod cli;
 pub mod demo;
+pub mod import;

@@ -20,8 +20,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::admin::{
-    campaigns, catalog, deliveries, destinations, hooks, inbox, keys, live, privacy, profiles, quarantine,
-    segments, sources, sql, stats, templates,
+    campaigns, catalog, deliveries, destinations, hooks, imports, inbox, keys, live, privacy, profiles,
+    quarantine, segments, sources, sql, stats, templates,
 };
 use crate::app::App;
 use crate::collect::{events, hooks as hooks_in, pixel, tracking};
@@ -94,6 +94,9 @@ fn administration() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(quarantine::list))
         .routes(routes!(quarantine::replay))
         .routes(routes!(quarantine::discard))
+        .routes(routes!(imports::list))
+        .routes(routes!(imports::get, imports::put))
+        .routes(routes!(imports::refused))
         .routes(routes!(sql::run))
         .routes(routes!(stats::stats))
         .routes(routes!(keys::list, keys::create))

@@ -137,6 +137,30 @@ impl Settings {
     }
 }
 
+/// What the environment says of object stores, by the standard names, as
+/// options: `AWS_REGION` is `aws_region`.
+pub fn object_store_options() -> Vec<(String, String)> {
+    const NAMES: [&str; 16] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+        "AWS_SKIP_SIGNATURE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_METADATA_ENDPOINT",
+    ];
+    NAMES.iter().filter_map(|name| Some((name.to_ascii_lowercase(), environment(name)?))).collect()
+}
+
 /// An environment variable; `None` when unset or empty.
 #[expect(clippy::disallowed_methods, reason = "this is the place the environment is read")]
 pub fn environment(name: &str) -> Option<String> {

@@ -46,11 +46,13 @@ pub enum Table {
     Documents,
     /// Segment's name (length first), number → run of its query.
     Runs,
+    /// Import id → how far a file was imported.
+    Imports,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Profiles,
         Self::Timeline,
         Self::Timers,
@@ -68,6 +70,7 @@ impl Table {
         Self::Outbox,
         Self::Documents,
         Self::Runs,
+        Self::Imports,
     ];
 
     /// Its name on disk.
@@ -90,6 +93,7 @@ impl Table {
             Self::Outbox => "outbox",
             Self::Documents => "documents",
             Self::Runs => "runs",
+            Self::Imports => "imports",
         }
     }
 }

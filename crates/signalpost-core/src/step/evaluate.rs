@@ -191,8 +191,11 @@ fn switch(
         at: now,
         cause: cause.clone(),
     }));
-    // A new definition describes who is in; it is no reason to write to them.
-    if matches!(cause, MembershipCause::Definition | MembershipCause::Refresh { first: true, .. }) {
+    // A new definition describes who is in, and an import what was: neither is a
+    // reason to write to them.
+    let describes =
+        matches!(cause, MembershipCause::Definition | MembershipCause::Refresh { first: true, .. });
+    if describes || event.is_some_and(Event::is_imported) {
         return;
     }
     let word = if member { "entered" } else { "left" };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
 use serde_json::{Value as Json, json};
 use signalpost_core::catalog::Item;
@@ -14,6 +14,7 @@ use signalpost_core::value::{self, Value};
 
 use super::{Answer, Page, ok, read};
 use crate::app::App;
+use crate::collect::events::is_dry_run;
 use crate::documents::Kind;
 use crate::problem::Problem;
 use crate::serve::auth;
@@ -35,8 +36,13 @@ pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>, headers
 ///
 /// # Errors
 /// The usual.
-#[utoipa::path(put, path = "/api/catalog", tag = "content", operation_id = "putCatalog", request_body(content = Object), responses((status = 200, description = "{accepted, errors}")))]
-pub async fn put(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
+#[utoipa::path(put, path = "/api/catalog", tag = "content", operation_id = "putCatalog", params(("dry_run" = Option<bool>, Query, description = "true: say what would become of the items, and keep nothing")), request_body(content = Object), responses((status = 200, description = "{accepted, errors}")))]
+pub async fn put(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     auth::require(&app, &headers, "content:write")?;
     let value: Json = read(&body)?;
     let items = match value {
@@ -56,6 +62,10 @@ pub async fn put(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -
                 errors.push(json!({"index": index, "field": problem.field(), "message": problem.to_string()}))
             }
         }
+    }
+    if is_dry_run(query.as_deref()) {
+        let items: Vec<Json> = good.iter().take(10).map(Item::to_json).collect();
+        return Ok(ok(&json!({"dry_run": true, "accepted": good.len(), "errors": errors, "items": items})));
     }
     let accepted = good.len();
     upsert(&app, good)?;

@@ -3,10 +3,11 @@
 //! inside this process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::body::Body;
-use axum::http::{Method, Request, header};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Method, Request, header};
 use http_body_util::BodyExt;
 use serde_json::Value as Json;
 use tower::ServiceExt;
@@ -16,6 +17,9 @@ use crate::clock::Clock;
 use crate::serve::explained::explained;
 use crate::settings::{Settings, environment};
 
+/// Smaller bodies are not packed.
+const PACKED_BYTES_MIN: usize = 1_024;
+
 /// Where requests go.
 pub struct Client {
     key: String,
@@ -23,7 +27,7 @@ pub struct Client {
 }
 
 enum To {
-    Server { http: reqwest::Client, url: String },
+    Server { http: reqwest::Client, url: String, packs: bool },
     Folder { app: Arc<App>, router: axum::Router },
 }
 
@@ -40,6 +44,21 @@ pub struct Answer {
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
+    /// How long to wait before asking again, when the server says so.
+    pub retry_after: Option<Duration>,
+}
+
+/// A request of an import: its body is sent as it is, packed where that pays.
+#[derive(Clone, Debug)]
+pub struct Packet<'a> {
+    /// POST or PUT.
+    pub method: Method,
+    /// The path, with its query.
+    pub path: &'a str,
+    /// The `Idempotency-Key`; none when empty.
+    pub key: &'a str,
+    /// JSON.
+    pub body: Bytes,
 }
 
 impl Answer {
@@ -81,8 +100,7 @@ impl Client {
         if let Some(url) = environment("SIGNALPOST_URL") {
             let key = environment("SIGNALPOST_KEY")
                 .context("SIGNALPOST_URL is set; set SIGNALPOST_KEY to a key of that server too")?;
-            let url = url.trim_end_matches('/').to_owned();
-            return Ok(Self { key, to: To::Server { http: reqwest::Client::new(), url } });
+            return Ok(Self::of_server(&url, &key));
         }
         if !is_initialised(&settings.data) {
             bail!(
@@ -106,7 +124,11 @@ impl Client {
 
     /// A client of a server.
     pub fn of_server(url: &str, key: &str) -> Self {
-        Self { key: key.to_owned(), to: To::Server { http: reqwest::Client::new(), url: url.to_owned() } }
+        let url = url.trim_end_matches('/').to_owned();
+        Self {
+            key: key.to_owned(),
+            to: To::Server { http: reqwest::Client::new(), packs: !is_near(&url), url },
+        }
     }
 
     /// Ends the program in this process, when there is one.
@@ -136,32 +158,69 @@ impl Client {
         accept: &str,
     ) -> anyhow::Result<Answer> {
         let text = body.map(ToString::to_string).unwrap_or_default();
-        let bearer = format!("Bearer {}", self.key);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::ACCEPT, accept)
+            .header(header::CONTENT_TYPE, "application/json");
+        self.exchange(request.body(Bytes::from(text))?).await
+    }
+
+    /// Sends a packet of an import.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn send(&self, packet: Packet<'_>) -> anyhow::Result<Answer> {
+        let mut request = Request::builder()
+            .method(packet.method)
+            .uri(packet.path)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/json");
+        if !packet.key.is_empty() {
+            request = request.header("idempotency-key", packet.key);
+        }
+        let mut body = packet.body;
+        if matches!(self.to, To::Server { packs: true, .. }) && body.len() > PACKED_BYTES_MIN {
+            body = zstd::stream::encode_all(&body[..], 1)?.into();
+            request = request.header(header::CONTENT_ENCODING, "zstd");
+        }
+        self.exchange(request.body(body)?).await
+    }
+
+    async fn exchange(&self, mut request: Request<Bytes>) -> anyhow::Result<Answer> {
+        let bearer = format!("Bearer {}", self.key).parse().context("the key has characters no key has")?;
+        request.headers_mut().insert(header::AUTHORIZATION, bearer);
         match &self.to {
-            To::Server { http, url } => {
-                let request = http
-                    .request(method, format!("{url}{path}"))
-                    .header(header::AUTHORIZATION, bearer)
-                    .header(header::ACCEPT, accept)
-                    .header(header::CONTENT_TYPE, "application/json")
-                    .body(text);
-                let response = request.send().await.with_context(|| format!("cannot reach {url}"))?;
-                Ok(Answer { status: response.status().as_u16(), body: response.bytes().await?.to_vec() })
+            To::Server { http, url, .. } => {
+                let (head, body) = request.into_parts();
+                let asked = http.request(head.method, format!("{url}{}", head.uri)).headers(head.headers);
+                let response =
+                    asked.body(body).send().await.with_context(|| format!("cannot reach {url}"))?;
+                let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
+                Ok(Answer { status, retry_after, body: response.bytes().await?.to_vec() })
             }
             To::Folder { router, .. } => {
-                let request = Request::builder()
-                    .method(method)
-                    .uri(path)
-                    .header(header::AUTHORIZATION, bearer)
-                    .header(header::ACCEPT, accept)
-                    .header(header::CONTENT_TYPE, "application/json")
-                    .body(Body::from(text))?;
-                let response = match router.clone().oneshot(request).await {
+                let response = match router.clone().oneshot(request.map(Body::from)).await {
                     Ok(response) => explained(response).await,
                     Err(never) => match never {},
                 };
-                let status = response.status().as_u16();
-                Ok(Answer { status, body: response.into_body().collect().await?.to_bytes().to_vec() })
+                let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
+                Ok(Answer {
+                    status,
+                    retry_after,
+                    body: response.into_body().collect().await?.to_bytes().to_vec(),
+                })
+            }
+        }
+    }
+
+    /// Waits until a program in this process has worked on everything; a server
+    /// does so without anybody waiting. Tells how many events are left.
+    pub async fn settle(&self, left: &mut dyn FnMut(u64)) {
+        if let To::Folder { app, .. } = &self.to {
+            while !app.is_settled() && !app.has_failed() {
+                left(app.lag());
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     }
@@ -189,6 +248,17 @@ impl Client {
     pub async fn put(&self, path: &str, body: &Json) -> anyhow::Result<Json> {
         self.ask(Method::PUT, path, Some(body)).await?.ok()
     }
+}
+
+/// Whether a server runs on this machine: then packing costs more than it saves.
+fn is_near(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"].iter().any(|near| host.starts_with(near))
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// A name as part of a path.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use signalpost_core::clean::{BodyError, Limits, parse_batch};
@@ -17,8 +17,11 @@ use crate::serve::{auth, sdk};
 /// # Errors
 /// 400 when nothing can be read, 401, 403, 413, 415, 429 and 503.
 #[utoipa::path(post, path = "/api/events", tag = "collect", operation_id = "postEvents",
+    params(("dry_run" = Option<bool>, Query, description = "true: say what would become of the events, and keep nothing"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Events sent again with this key are not taken again, nor quarantined again")),
     request_body(content = Object, description = "One event object, an array of events, or {\"batch\": [...]}. An event: event_type, customer_id or anonymous_id, timestamp, event_id, product_id, properties, traits, context, sent_at. Content-Encoding gzip, br, zstd."),
     responses(
+        (status = 200, description = "With dry_run: what would become of them, and the first as they would be: {dry_run, accepted, quarantined, errors, events}"),
         (status = 202, description = "What became of the events: {accepted, duplicates, quarantined, errors}"),
         (status = 400, description = "The body is not JSON"), (status = 401, description = "No or wrong key"),
         (status = 403, description = "The key may not write events"), (status = 413, description = "Too large"),
@@ -26,10 +29,12 @@ use crate::serve::{auth, sdk};
         (status = 503, description = "Cannot be made durable now")))]
 pub async fn post_events(
     State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let key = auth::require(&app, &headers, "events:write")?;
+    let request = super::idempotency(&headers, &key.source)?;
     let bytes = super::body::read(&headers, body, app.settings.body_bytes_max).await?;
     let limits = Limits { events_max: app.settings.batch_events_max, ..Limits::default() };
     let elements = parse_batch(&bytes, &limits).map_err(|error| unreadable(&error))?;
@@ -37,13 +42,22 @@ pub async fn post_events(
         headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let source = app.source(&key.source);
     let sorted = super::sort(elements, app.clock.now(), user_agent, &source);
-    let taken = super::submit(&app, sorted, bytes.len()).await?;
+    if is_dry_run(query.as_deref()) {
+        return Ok(crate::admin::ok(&sorted.to_json()));
+    }
+    let taken = super::submit(&app, sorted.named(request), bytes.len()).await?;
     let mut answer =
         (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], taken.to_body()).into_response();
     if let Some(cookie) = identity_cookie(&headers) {
         answer.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(answer)
+}
+
+/// Whether a query asks for what would be, and no more.
+pub fn is_dry_run(query: Option<&str>) -> bool {
+    let mut parts = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    parts.any(|(name, value)| name == "dry_run" && value == "true")
 }
 
 /// The cookie that a page's SDK asks for, see [`sdk::identity_cookie`].

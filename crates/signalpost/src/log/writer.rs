@@ -52,6 +52,8 @@ pub struct Submission {
     pub released: Vec<QuarantineId>,
     /// Other records, by partition.
     pub records: Vec<(u32, Body)>,
+    /// The request's name as a number: under one name only one is taken.
+    pub request: Option<u128>,
     /// The size of the request's body, for back-pressure.
     pub bytes: usize,
 }
@@ -111,6 +113,14 @@ impl<L: Log> GroupCommit<L> {
         group.records.reserve(events);
         let mut deduplicator = Deduplicator::new(&*self.log, now, events);
         for submission in submissions {
+            if let Some(request) = submission.request {
+                let named = Identity { event_id: Some(request), content: None, timestamp: now };
+                if deduplicator.is_repeat(&named)? {
+                    let duplicates = submission.events.len() + submission.quarantined.len();
+                    receipts.push(Receipt { duplicates, at: now, ..Receipt::default() });
+                    continue;
+                }
+            }
             let mut receipt =
                 Receipt { quarantined: submission.quarantined.len(), at: now, ..Receipt::default() };
             for mut incoming in submission.events {

@@ -10,6 +10,8 @@ mod architecture;
 #[cfg(test)]
 mod backfill;
 #[cfg(test)]
+mod bucket;
+#[cfg(test)]
 mod collect;
 #[cfg(test)]
 mod command;
@@ -23,6 +25,8 @@ mod disk;
 mod hooks;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod import;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
