@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod cross_origin;
+mod description;
 pub mod explained;
 pub mod first_bytes;
 pub mod listen;
@@ -109,12 +110,15 @@ fn administration() -> OpenApiRouter<Arc<App>> {
 
 /// The description of the API, JSON.
 pub fn openapi() -> String {
-    documented().into_openapi().to_pretty_json().unwrap_or_default()
+    let mut api = documented().into_openapi();
+    description::complete(&mut api);
+    api.to_pretty_json().unwrap_or_default()
 }
 
 /// Every route.
 pub fn router(app: Arc<App>) -> Router {
-    let (router, api) = documented().split_for_parts();
+    let (router, mut api) = documented().split_for_parts();
+    description::complete(&mut api);
     let document: Arc<str> = api.to_json().unwrap_or_default().into();
     let openapi = move || {
         let document = Arc::clone(&document);

@@ -180,3 +180,44 @@ fn help_errors_and_exit_codes_are_as_promised() {
         text(&unreachable.stderr)
     );
 }
+
+/// What OpenAPI 3.1 asks of a document that was made piece by piece, and what
+/// clients made from it rely on.
+#[test]
+fn the_description_of_the_api_is_complete() {
+    let server = Server::start();
+    let api = server.get("/api/openapi.json").expect(200);
+    assert!(api["openapi"].as_str().unwrap().starts_with("3.1"), "{}", api["openapi"]);
+    let schemes = api["components"]["securitySchemes"].as_object().unwrap();
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{place}: a second of its name"
+            );
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers["default"]["content"]["application/problem+json"].is_object(), "{place}");
+            for (status, answer) in answers {
+                assert!(
+                    answer["description"].as_str().is_some_and(|text| !text.is_empty()),
+                    "{place} {status}"
+                );
+            }
+            let named = |name: &str| {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                parameters.into_iter().any(|parameter| parameter["in"] == "path" && parameter["name"] == name)
+            };
+            for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+                assert!(named(name), "{place}: {name} is not described");
+            }
+            for keys in operation["security"].as_array().into_iter().flatten() {
+                assert!(keys.as_object().unwrap().keys().all(|name| schemes.contains_key(name)), "{place}");
+            }
+            if path.starts_with("/api/") {
+                assert!(operation["security"].is_array(), "{place} asks for a key");
+            }
+        }
+    }
+}

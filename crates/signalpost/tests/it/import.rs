@@ -119,6 +119,9 @@ fn broken_rows_are_kept_with_their_lines_and_harm_no_others() {
     let raw: Json = serde_json::from_str(nobody["raw"].as_str().unwrap()).unwrap();
     assert_eq!(raw["context"]["import"], "dirty.csv:6");
 
+    let replayed = server.post("/api/quarantine/replay", &json!({"reason": "bad_row"})).expect(200);
+    assert_eq!((&replayed["refused"], &replayed["accepted"]), (&json!(3), &json!(0)));
+
     assert_eq!(counts(&import(&server, &[&file])), [0, 0, 0, 8], "what was done is not done again");
     let grown = format!("{DIRTY}view,C8,2011-01-02T00:00:00Z,1,,\n");
     files.put("dirty.csv", grown);
@@ -475,6 +478,7 @@ fn a_killed_import_goes_on_and_every_row_is_there_once() {
 fn without_a_server_the_folder_is_imported_into_also_over_kills() {
     let mut server = Server::start();
     let data = server.data.clone();
+    server.settle();
     server.stop();
     let files = Files::new();
     let (names, accepted, quarantined) = many(&files);
