@@ -28,4 +28,6 @@ pub mod step;
 pub mod catalog;
 pub mod recommend;
 
+pub mod oauth;
+
 pub mod shop;

@@ -19,10 +19,11 @@ use crate::content::Content;
 use crate::deliver::inbox::Inbox;
 use crate::documents::{Documents, Kind};
 use crate::hub::Hub;
-use crate::keys::Keys;
+use crate::keys::{Keys, NewKey, secret};
 use crate::log::Log;
 use crate::log::embedded::{self, EmbeddedLog};
 use crate::log::writer::Writer;
+use crate::oauth::OAuth;
 use crate::partition::Partitions;
 use crate::settings::Settings;
 use crate::state::fjall::FjallStore;
@@ -48,6 +49,8 @@ pub struct App {
     pub documents: Arc<Documents<AppStore>>,
     /// Access keys.
     pub keys: Keys<AppStore>,
+    /// OAuth clients and their tokens.
+    pub oauth: OAuth<AppStore>,
     /// Live messages and counts.
     pub hub: Arc<Hub>,
     /// History and SQL.
@@ -108,7 +111,8 @@ impl App {
         let waker = Arc::clone(&partitions);
         let (writer, writer_thread) = Writer::start(Arc::clone(&log), clock.clone(), move || waker.wake())?;
         let documents = Arc::new(Documents::new(Arc::clone(&store)));
-        let keys = Keys::load(Arc::clone(&documents))?;
+        let keys = Keys::load(Arc::clone(&documents), Kind::Key)?;
+        let oauth = OAuth::load(&documents, &settings)?;
         let first_keys = first_keys(&keys, &settings, &clock)?;
         let lake =
             Lake::open(&data.join("lake"), lake_settings(&settings)).await.context("cannot open the lake")?;
@@ -138,6 +142,7 @@ impl App {
             writer,
             documents,
             keys,
+            oauth,
             hub,
             lake,
             simulating: Arc::default(),
@@ -162,6 +167,7 @@ impl App {
         crate::history::start(&app)?;
         crate::deliver::outbox::start(&app)?;
         crate::refresh::start(&app)?;
+        crate::keys::last_used::start(&app);
         Ok(app)
     }
 
@@ -255,6 +261,9 @@ impl App {
             tracing::warn!(%error, "the lake's tail was not committed; it is read from the log at the next start");
         }
         crate::history::save_model(self);
+        if let Err(error) = crate::keys::last_used::save(self) {
+            tracing::warn!(%error, "when keys were last used was not written down");
+        }
         if let Err(error) = crate::state::Store::sync(&*self.store) {
             tracing::warn!(%error, "the store was not synced; the log makes it good at the next start");
         }
@@ -285,6 +294,8 @@ fn open_store(folder: &Path) -> anyhow::Result<FjallStore> {
         .context("cannot open the store")
 }
 
+/// The first start's two keys, in one commit: a start that was cut short has
+/// made both or none.
 fn first_keys(
     keys: &Keys<AppStore>,
     settings: &Settings,
@@ -293,17 +304,13 @@ fn first_keys(
     if !keys.is_empty() {
         return Ok(None);
     }
-    let make = |given: &Option<String>, label: &str, scope: &str| -> anyhow::Result<String> {
-        match given {
-            Some(secret) => {
-                keys.insert(secret, label, &[scope], "default", clock.now())?;
-                Ok(secret.clone())
-            }
-            None => Ok(keys.create(label, &[scope], "default", clock.now())?.1),
-        }
-    };
-    let admin = make(&settings.admin_key, "first admin key", "admin")?;
-    let write = make(&settings.write_key, "first write key", "events:write")?;
+    let admin = settings.admin_key.clone().unwrap_or_else(secret::new_key);
+    let write = settings.write_key.clone().unwrap_or_else(secret::new_key);
+    let both = vec![
+        (admin.clone(), NewKey::of_scope("first admin key", "admin")),
+        (write.clone(), NewKey::of_scope("first write key", "events:write")),
+    ];
+    keys.insert(both, clock.now())?;
     Ok(Some((admin, write)))
 }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 #![expect(clippy::indexing_slicing, reason = "indexing JSON by name gives null where there is nothing")]
 
+pub mod access;
 pub mod bench;
 pub mod client;
 pub mod hooks;
@@ -68,9 +69,12 @@ enum Command {
     /// See and retry deliveries.
     #[command(subcommand)]
     Delivery(simple::Delivery),
-    /// Make, list and revoke access keys.
+    /// Make, list, rotate and revoke access keys.
     #[command(subcommand)]
-    Keys(simple::Keys),
+    Keys(access::Keys),
+    /// Work on OAuth clients and on the key that signs tokens.
+    #[command(subcommand, name = "oauth")]
+    OAuth(access::OAuth),
     /// Check the settings and print them.
     #[command(subcommand)]
     Config(simple::Config),
@@ -174,7 +178,8 @@ async fn ask(command: Command, client: &Client, json: bool) -> anyhow::Result<Ex
         Command::Quarantine(command) => quarantine::run(command, client, json).await,
         Command::Hooks(command) => hooks::run(command, client, json).await,
         Command::Delivery(command) => simple::delivery(command, client, json).await,
-        Command::Keys(command) => simple::keys(command, client, json).await,
+        Command::Keys(command) => access::keys(command, client, json).await,
+        Command::OAuth(command) => access::oauth(command, client, json).await,
         _ => Ok(ExitCode::SUCCESS),
     }
 }

@@ -1,5 +1,6 @@
 //! Versioned documents: segments, templates, campaigns, destinations, sources,
-//! hooks, keys, catalog items and privacy requests. Every change is a new version; none is lost.
+//! hooks, keys, catalog items and privacy requests. Every change is a new version; none is
+//! lost, but of what says so.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +27,8 @@ pub enum Kind {
     Source,
     /// An access key's hash and scopes.
     Key,
+    /// An OAuth client's hash and scopes.
+    Client,
     /// A catalog item.
     Item,
     /// A hook: who may call and what it means.
@@ -46,6 +49,7 @@ impl Kind {
             Self::Destination => b'd',
             Self::Source => b'o',
             Self::Key => b'k',
+            Self::Client => b'a',
             Self::Item => b'i',
             Self::Hook => b'h',
             Self::PrivacyRequest => b'p',
@@ -134,7 +138,27 @@ impl<S: Store + ?Sized> Documents<S> {
         batch.put(Table::Documents, key, state::encode(document));
     }
 
-    /// Sets many documents at once, each as its next version. For the catalog.
+    /// Makes a new version, durably, and in the same step lets go of those before:
+    /// for secrets that must not outlast their use, and for what changes often.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn replace(&self, kind: Kind, name: &str, content: &Json, at: Timestamp) -> Result<(), Error> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let prefix = prefix(kind, name);
+        let end = state::prefix_end(&prefix);
+        let version = self.latest(kind, name)?.map_or(1, |document| document.version + 1);
+        let mut batch = Batch::default();
+        for key in self.store.scan_keys(Table::Documents, &prefix, end.as_deref(), usize::MAX)? {
+            batch.delete(Table::Documents, key);
+        }
+        let document = Document { name: name.to_owned(), version, at, content: Some(content.to_string()) };
+        self.add(kind, &document, &mut batch);
+        self.store.commit(batch)?;
+        self.store.sync()
+    }
+
+    /// Sets many documents at once, each as its next version, all or none.
     ///
     /// # Errors
     /// When the store fails.

@@ -28,6 +28,7 @@ pub mod documents;
 pub mod history;
 pub mod hub;
 pub mod keys;
+pub mod oauth;
 pub mod privacy;
 pub mod problem;
 pub mod signature;

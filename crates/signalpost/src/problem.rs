@@ -10,7 +10,12 @@ pub struct Problem {
     status: StatusCode,
     body: Map<String, Json>,
     retry_after_seconds: Option<u64>,
+    challenge: Option<String>,
 }
+
+/// The code of a problem, as an extension of its answer: for the layers around it.
+#[derive(Clone, Debug)]
+pub struct Code(pub Box<str>);
 
 impl Problem {
     /// A problem: its status, a code for machines and what to do, for people.
@@ -21,7 +26,7 @@ impl Problem {
         body.insert("status".into(), json!(status.as_u16()));
         body.insert("code".into(), json!(code));
         body.insert("detail".into(), json!(detail.into()));
-        Self { status, body, retry_after_seconds: None }
+        Self { status, body, retry_after_seconds: None, challenge: None }
     }
 
     /// The same with one more member.
@@ -35,6 +40,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// The same, saying in `WWW-Authenticate` what is missing (RFC 6750, 3).
+    #[must_use]
+    pub fn challenge(mut self, parameters: &str) -> Self {
+        self.challenge = Some(format!("Bearer realm=\"signalpost\", {parameters}"));
         self
     }
 
@@ -61,14 +73,20 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let code = self.body.get("code").and_then(Json::as_str).map(|code| Code(code.into()));
         let text = Json::Object(self.body).to_string();
         let mut response = (self.status, text).into_response();
+        if let Some(code) = code {
+            response.extensions_mut().insert(code);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        } else if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"signalpost\""));
         }
         response

@@ -5,16 +5,20 @@ pub mod auth;
 pub mod cross_origin;
 mod description;
 pub mod explained;
-pub mod first_bytes;
+pub mod gate;
 pub mod listen;
+pub mod oauth;
 pub mod operation;
+pub mod patience;
 pub mod sdk;
+pub mod tls;
 pub mod web;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -34,17 +38,20 @@ const ADMIN_BODY_BYTES_MAX: usize = 16 << 20;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Signalpost",
-    description = "Behavioural events in, personal mail out. Authenticate with `Authorization: Bearer KEY` or `X-Api-Key: KEY`. Errors are RFC 9457 problem documents."
+    description = "Behavioural events in, personal mail out. Authenticate with `Authorization: Bearer KEY` or `X-Api-Key: KEY`; in place of a key, a token from `/oauth/token` will do. Errors are RFC 9457 problem documents."
 ))]
 struct Api;
 
-fn documented() -> OpenApiRouter<Arc<App>> {
-    let collect = OpenApiRouter::new()
+/// What pages of other origins may call.
+fn collect() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(events::post_events))
         .routes(routes!(pixel::pixel))
         .routes(routes!(tracking::post))
         .routes(routes!(tracking::settings))
-        .layer(axum::middleware::from_fn(cross_origin::open));
+}
+
+fn documented(collect: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
     administration().layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX)).merge(collect)
 }
 
@@ -102,6 +109,14 @@ fn administration() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(stats::stats))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::list_clients, keys::create_client))
+        .routes(routes!(keys::revoke_client))
+        .routes(routes!(keys::rotate_client))
+        .routes(routes!(keys::rotate_signing))
+        .routes(routes!(oauth::token))
+        .routes(routes!(oauth::jwks))
+        .routes(routes!(oauth::metadata))
         .routes(routes!(unsubscribe::page, unsubscribe::unsubscribe))
         .routes(routes!(operation::healthz))
         .routes(routes!(operation::readyz))
@@ -110,14 +125,15 @@ fn administration() -> OpenApiRouter<Arc<App>> {
 
 /// The description of the API, JSON.
 pub fn openapi() -> String {
-    let mut api = documented().into_openapi();
+    let mut api = documented(collect()).into_openapi();
     description::complete(&mut api);
     api.to_pretty_json().unwrap_or_default()
 }
 
 /// Every route.
 pub fn router(app: Arc<App>) -> Router {
-    let (router, mut api) = documented().split_for_parts();
+    let collect = collect().layer(from_fn_with_state(Arc::clone(&app), cross_origin::open));
+    let (router, mut api) = documented(collect).split_for_parts();
     description::complete(&mut api);
     let document: Arc<str> = api.to_json().unwrap_or_default().into();
     let openapi = move || {

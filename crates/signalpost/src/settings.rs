@@ -21,6 +21,10 @@ pub struct Settings {
     pub tls_certificate: Option<PathBuf>,
     /// Private key, PEM.
     pub tls_key: Option<PathBuf>,
+    /// Certificates that vouch for those of clients, PEM: mutual TLS.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whether a client must show a certificate, with `tls_client_ca`.
+    pub tls_client_certificates: ClientCertificates,
     /// Partitions of the log; fixed at the first start. More lets more cores work.
     pub partitions: u32,
     /// Profiles held in memory, all partitions together.
@@ -31,7 +35,7 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// The most events in one request.
     pub batch_events_max: usize,
-    /// Seconds a client may take to send its request.
+    /// Seconds until a request must be there and its answer begin. Whoever sends nothing for 7 is closed before.
     pub request_seconds_max: u64,
     /// Records are kept on the log at least this many days.
     pub log_days: u32,
@@ -39,6 +43,10 @@ pub struct Settings {
     pub lake_commit_seconds: u64,
     /// Memory for SQL, in bytes.
     pub sql_memory_bytes: usize,
+    /// Seconds an OAuth token is good.
+    pub oauth_token_seconds: u64,
+    /// Days after which the key that signs tokens is replaced.
+    pub oauth_key_days: u32,
     /// The shop's name, for templates.
     pub shop_name: String,
     /// The admin key of the first start; else one is made.
@@ -49,6 +57,16 @@ pub struct Settings {
     pub write_key: Option<String>,
 }
 
+/// Whether clients must show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCertificates {
+    /// Without one there is no connection.
+    Required,
+    /// One that is shown must be good.
+    Optional,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -57,6 +75,8 @@ impl Default for Settings {
             public_url: String::new(),
             tls_certificate: None,
             tls_key: None,
+            tls_client_ca: None,
+            tls_client_certificates: ClientCertificates::Required,
             partitions: 4,
             cached_profiles: 20_000,
             min_free_bytes: 256 << 20,
@@ -66,6 +86,8 @@ impl Default for Settings {
             log_days: 7,
             lake_commit_seconds: 5,
             sql_memory_bytes: 512 << 20,
+            oauth_token_seconds: 600,
+            oauth_key_days: 90,
             shop_name: String::new(),
             admin_key: None,
             write_key: None,
@@ -89,9 +111,8 @@ impl Settings {
             None => toml::Table::new(),
         };
         let known = toml::Table::try_from(Self { public_url: " ".into(), ..Self::default() })?;
-        for name in
-            known.keys().map(String::as_str).chain(["tls_certificate", "tls_key", "admin_key", "write_key"])
-        {
+        let optional = ["tls_certificate", "tls_key", "tls_client_ca", "admin_key", "write_key"];
+        for name in known.keys().map(String::as_str).chain(optional) {
             if let Some(value) = environment(&format!("SIGNALPOST_{}", name.to_uppercase())) {
                 let value = match known.get(name) {
                     Some(toml::Value::Integer(_)) => toml::Value::Integer(
@@ -123,6 +144,16 @@ impl Settings {
             self.tls_certificate.is_some() == self.tls_key.is_some(),
             "tls_certificate and tls_key go together; one of them is missing"
         );
+        anyhow::ensure!(
+            self.tls_client_ca.is_none() || self.tls_certificate.is_some(),
+            "tls_client_ca needs tls_certificate and tls_key"
+        );
+        anyhow::ensure!(
+            (60..=86_400).contains(&self.oauth_token_seconds),
+            "oauth_token_seconds must be from 60 to 86400, not {}",
+            self.oauth_token_seconds
+        );
+        anyhow::ensure!(self.oauth_key_days >= 1, "oauth_key_days must be at least 1");
         anyhow::ensure!(self.body_bytes_max >= 1024, "body_bytes_max must be at least 1024");
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! `/api/keys`: access keys.
+//! `/api/keys` and `/api/oauth/clients`: access keys, and clients that get
+//! tokens. Both are described, made, given a new secret and ended alike.
 
 #![expect(clippy::indexing_slicing, reason = "indexing JSON by name gives null where there is nothing")]
 
@@ -9,55 +10,158 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use signalpost_core::time::{Span, Timestamp};
 
-use super::{Answer, json as answer, ok, read};
-use crate::app::App;
-use crate::keys::{Key, KeyError};
+use super::{Answer, instant, json as answer, ok, read};
+use crate::app::{App, AppStore};
+use crate::deliver::rate;
+use crate::keys::{Key, KeyError, Keys, NewKey};
 use crate::problem::Problem;
 use crate::serve::auth;
 
+/// How long a replaced secret works, in seconds, when nothing is said.
+const OVERLAP_SECONDS: u64 = 86_400;
+/// The longest that can be said: 90 days.
+const OVERLAP_SECONDS_MAX: u64 = 90 * 86_400;
+
+/// What a body says of a new key or client.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewKey {
+struct Wanted {
     #[serde(default)]
     label: String,
     scopes: Vec<String>,
     source: Option<String>,
+    expires_at: Option<String>,
+    rate: Option<rate::Settings>,
+    #[serde(default)]
+    allowed_origins: Vec<String>,
 }
 
-fn describe(key: &Key) -> Json {
-    json!({"id": key.id, "label": key.label, "scopes": key.scopes, "source": key.source, "created_at": key.created_at})
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    overlap_seconds: Option<u64>,
 }
 
-/// Lists the keys, without their secrets.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SigningRotation {
+    #[serde(default)]
+    at_once: bool,
+}
+
+fn describe(key: &Key, last_used_at: Option<Timestamp>, now: Timestamp) -> Json {
+    let previous = key.previous.as_ref().map(|old| old.until).filter(|until| now < *until);
+    json!({
+        "id": key.id,
+        "label": key.label,
+        "scopes": key.scopes,
+        "source": key.source,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at.map(|at| at.to_string()),
+        "last_used_at": last_used_at.map(|at| at.to_string()),
+        "rate": key.rate,
+        "allowed_origins": key.allowed_origins,
+        "previous_secret_until": previous.map(|at| at.to_string()),
+    })
+}
+
+fn list_of(keys: &Keys<AppStore>, now: Timestamp) -> Json {
+    keys.list().iter().map(|(key, used)| describe(key, *used, now)).collect()
+}
+
+fn refused(error: KeyError) -> Problem {
+    match (error.field(), error) {
+        (_, KeyError::State(error)) => error.into(),
+        (field, error) => Problem::invalid(field.unwrap_or("body"), error.to_string()),
+    }
+}
+
+/// A key or a client of a body, and its secret under `secret_name`.
+fn make(keys: &Keys<AppStore>, body: &Bytes, secret_name: &str, now: Timestamp) -> Answer {
+    let wanted: Wanted = read(body)?;
+    if wanted.scopes.is_empty() {
+        return Err(Problem::invalid("scopes", "name at least one scope"));
+    }
+    let new = NewKey {
+        label: wanted.label,
+        scopes: wanted.scopes,
+        source: wanted.source.unwrap_or_else(|| "default".into()),
+        expires_at: wanted.expires_at.map(|text| instant("expires_at", &text)).transpose()?,
+        rate: wanted.rate,
+        allowed_origins: wanted.allowed_origins,
+    };
+    let (key, secret) = keys.create(new, now).map_err(refused)?;
+    let mut shown = describe(&key, None, now);
+    shown[secret_name] = Json::String(secret);
+    Ok(answer(StatusCode::CREATED, &shown))
+}
+
+/// The body of a request that may come without one.
+fn read_or_default<T: for<'de> Deserialize<'de> + Default>(body: &Bytes) -> Result<T, Problem> {
+    if body.is_empty() { Ok(T::default()) } else { read::<Option<T>>(body).map(Option::unwrap_or_default) }
+}
+
+fn renew(
+    keys: &Keys<AppStore>,
+    (what, id): (&str, &str),
+    body: &Bytes,
+    secret_name: &str,
+    now: Timestamp,
+) -> Answer {
+    let seconds = read_or_default::<Rotation>(body)?.overlap_seconds.unwrap_or(OVERLAP_SECONDS);
+    if seconds > OVERLAP_SECONDS_MAX {
+        let detail = format!("at most {OVERLAP_SECONDS_MAX} seconds (90 days), not {seconds}");
+        return Err(Problem::invalid("overlap_seconds", detail));
+    }
+    let overlap = Span::SECOND.times(i64::try_from(seconds).unwrap_or(0));
+    let Some((key, secret)) = keys.rotate(id, overlap, now)? else {
+        return Err(Problem::not_found(what, id));
+    };
+    let mut shown = describe(&key, None, now);
+    shown[secret_name] = Json::String(secret);
+    Ok(ok(&shown))
+}
+
+fn end(keys: &Keys<AppStore>, (what, id): (&str, &str), now: Timestamp) -> Answer {
+    if keys.revoke(id, now)? { Ok(ok(&json!({"revoked": id}))) } else { Err(Problem::not_found(what, id)) }
+}
+
+/// Lists the keys, without their secrets. `last_used_at` is kept to the minute.
 ///
 /// # Errors
 /// The usual.
 #[utoipa::path(get, path = "/api/keys", tag = "access", operation_id = "listKeys", responses((status = 200)))]
 pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "admin")?;
-    let keys: Vec<Json> = app.keys.list().iter().map(|key| describe(key)).collect();
-    Ok(ok(&json!({"keys": keys})))
+    Ok(ok(&json!({"keys": list_of(&app.keys, app.clock.now())})))
 }
 
 /// Makes a key; its secret is in this answer and never shown again.
 ///
 /// # Errors
-/// 422 for an unknown scope.
-#[utoipa::path(post, path = "/api/keys", tag = "access", operation_id = "createKey", request_body(content = Object, description = "{\"label\", \"scopes\": [...], \"source\"}"), responses((status = 201), (status = 422)))]
+/// 422 for what a key cannot be.
+#[utoipa::path(post, path = "/api/keys", tag = "access", operation_id = "createKey", request_body(content = Object, description = "{\"label\", \"scopes\": [...], \"source\", \"expires_at\", \"rate\": {\"per_second\", \"burst\"}, \"allowed_origins\": [\"https://shop.example\"]}"), responses((status = 201), (status = 422)))]
 pub async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
     auth::require(&app, &headers, "admin")?;
-    let new: NewKey = read(&body)?;
-    let scopes: Vec<&str> = new.scopes.iter().map(String::as_str).collect();
-    let source = new.source.as_deref().unwrap_or("default");
-    let (key, secret) =
-        app.keys.create(&new.label, &scopes, source, app.clock.now()).map_err(|error| match error {
-            KeyError::Scope(_) => Problem::invalid("scopes", error.to_string()),
-            KeyError::State(error) => error.into(),
-        })?;
-    let mut shown = describe(&key);
-    shown["key"] = Json::String(secret);
-    Ok(answer(StatusCode::CREATED, &shown))
+    make(&app.keys, &body, "key", app.clock.now())
+}
+
+/// Gives a key a new secret, shown in this answer alone. The old one works for
+/// `overlap_seconds` more: a day, when not said.
+///
+/// # Errors
+/// 404, 422 and the usual.
+#[utoipa::path(post, path = "/api/keys/{id}/rotate", tag = "access", operation_id = "rotateKey", params(("id" = String, Path)), request_body(content = Object, description = "{\"overlap_seconds\"}, or nothing"), responses((status = 200), (status = 404), (status = 422)))]
+pub async fn rotate(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    auth::require(&app, &headers, "admin")?;
+    renew(&app.keys, ("key", &id), &body, "key", app.clock.now())
 }
 
 /// Ends a key.
@@ -67,9 +171,73 @@ pub async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
 #[utoipa::path(delete, path = "/api/keys/{id}", tag = "access", operation_id = "revokeKey", params(("id" = String, Path)), responses((status = 200), (status = 404)))]
 pub async fn revoke(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "admin")?;
-    if app.keys.revoke(&id, app.clock.now())? {
-        Ok(ok(&json!({"revoked": id})))
-    } else {
-        Err(Problem::not_found("key", &id))
+    end(&app.keys, ("key", &id), app.clock.now())
+}
+
+/// Lists the OAuth clients, without their secrets.
+///
+/// # Errors
+/// The usual.
+#[utoipa::path(get, path = "/api/oauth/clients", tag = "access", operation_id = "listClients", responses((status = 200)))]
+pub async fn list_clients(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    auth::require(&app, &headers, "admin")?;
+    Ok(ok(&json!({"clients": list_of(&app.oauth.clients, app.clock.now())})))
+}
+
+/// Makes a client; its `client_secret` is in this answer and never shown again.
+///
+/// # Errors
+/// 422 for what a client cannot be.
+#[utoipa::path(post, path = "/api/oauth/clients", tag = "access", operation_id = "createClient", request_body(content = Object, description = "As of a key"), responses((status = 201), (status = 422)))]
+pub async fn create_client(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
+    auth::require(&app, &headers, "admin")?;
+    make(&app.oauth.clients, &body, "client_secret", app.clock.now())
+}
+
+/// Gives a client a new secret, as of a key. Its tokens stay good.
+///
+/// # Errors
+/// 404, 422 and the usual.
+#[utoipa::path(post, path = "/api/oauth/clients/{id}/rotate", tag = "access", operation_id = "rotateClient", params(("id" = String, Path)), request_body(content = Object, description = "{\"overlap_seconds\"}, or nothing"), responses((status = 200), (status = 404), (status = 422)))]
+pub async fn rotate_client(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    auth::require(&app, &headers, "admin")?;
+    renew(&app.oauth.clients, ("client", &id), &body, "client_secret", app.clock.now())
+}
+
+/// Ends a client, and its tokens with it.
+///
+/// # Errors
+/// 404 and the usual.
+#[utoipa::path(delete, path = "/api/oauth/clients/{id}", tag = "access", operation_id = "revokeClient", params(("id" = String, Path)), responses((status = 200), (status = 404)))]
+pub async fn revoke_client(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    auth::require(&app, &headers, "admin")?;
+    end(&app.oauth.clients, ("client", &id), app.clock.now())
+}
+
+/// Lets a new key sign tokens. Those signed before stay good until they end, but
+/// with `at_once` none does: for a key that may have become known.
+///
+/// # Errors
+/// 503 when none can be made.
+#[utoipa::path(post, path = "/api/oauth/rotate", tag = "access", operation_id = "rotateSigningKey", request_body(content = Object, description = "{\"at_once\"}, or nothing"), responses((status = 200), (status = 503)))]
+pub async fn rotate_signing(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
+    auth::require(&app, &headers, "admin")?;
+    let at_once = read_or_default::<SigningRotation>(&body)?.at_once;
+    let own = Arc::clone(&app);
+    // Making a key takes a good part of a second.
+    let rotated = tokio::task::spawn_blocking(move || own.oauth.rotate(at_once, own.clock.now())).await;
+    match rotated {
+        Ok(Ok(id)) => Ok(ok(&json!({"kid": id}))),
+        Ok(Err(error)) => Err(crate::serve::oauth::cannot_sign(&error)),
+        Err(error) => Err(crate::serve::oauth::cannot_sign(&error)),
     }
 }

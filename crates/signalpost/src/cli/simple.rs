@@ -176,65 +176,6 @@ pub async fn delivery(command: Delivery, client: &Client, json: bool) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
-/// `signalpost keys …`.
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// Make a key; its secret is printed this once.
-    Create {
-        /// What it is for.
-        #[arg(long, default_value = "")]
-        label: String,
-        /// What it allows; may be given several times.
-        #[arg(long = "scope", required = true)]
-        scopes: Vec<String>,
-        /// The source its events count for.
-        #[arg(long)]
-        source: Option<String>,
-    },
-    /// List keys.
-    List,
-    /// End a key at once.
-    Revoke {
-        /// The key's id.
-        id: String,
-    },
-}
-
-/// Works on keys.
-///
-/// # Errors
-/// When the API refuses.
-pub async fn keys(command: Keys, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
-    match command {
-        Keys::Create { label, scopes, source } => {
-            let made = client
-                .post("/api/keys", &json!({"label": label, "scopes": scopes, "source": source}))
-                .await?;
-            if json {
-                println!("{made:#}");
-            } else {
-                println!("{}", output::cell(&made["key"]));
-            }
-        }
-        Keys::List => {
-            let answer = client.get("/api/keys").await?;
-            let columns = [
-                ("id", "id"),
-                ("label", "label"),
-                ("scopes", "scopes"),
-                ("source", "source"),
-                ("made", "created_at"),
-            ];
-            output::list(&answer["keys"], &columns, json);
-        }
-        Keys::Revoke { id } => {
-            let path = format!("/api/keys/{}", encode(&id));
-            output::object(&client.ask(Method::DELETE, &path, None).await?.ok()?, json);
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// `signalpost config …`.
 #[derive(Debug, Subcommand)]
 pub enum Config {

@@ -24,8 +24,8 @@ use crate::serve::{auth, sdk};
         (status = 200, description = "With dry_run: what would become of them, and the first as they would be: {dry_run, accepted, quarantined, errors, events}"),
         (status = 202, description = "What became of the events: {accepted, duplicates, quarantined, errors}"),
         (status = 400, description = "The body is not JSON"), (status = 401, description = "No or wrong key"),
-        (status = 403, description = "The key may not write events"), (status = 413, description = "Too large"),
-        (status = 415, description = "Unknown encoding"), (status = 429, description = "Too much waits; see Retry-After"),
+        (status = 403, description = "The key may not write events, or not from this page"), (status = 413, description = "Too large"),
+        (status = 415, description = "Unknown encoding"), (status = 429, description = "Too much waits, or the key's rate is used up; see Retry-After"),
         (status = 503, description = "Cannot be made durable now")))]
 pub async fn post_events(
     State(app): State<Arc<App>>,
@@ -33,18 +33,20 @@ pub async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let key = auth::require(&app, &headers, "events:write")?;
+    let key = auth::admit(&app, &headers, None)?;
     let request = super::idempotency(&headers, &key.source)?;
     let bytes = super::body::read(&headers, body, app.settings.body_bytes_max).await?;
     let limits = Limits { events_max: app.settings.batch_events_max, ..Limits::default() };
     let elements = parse_batch(&bytes, &limits).map_err(|error| unreadable(&error))?;
     let user_agent =
         headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let events = elements.len();
     let source = app.source(&key.source);
     let sorted = super::sort(elements, app.clock.now(), user_agent, &source);
     if is_dry_run(query.as_deref()) {
         return Ok(crate::admin::ok(&sorted.to_json()));
     }
+    key.count_events(events, app.clock.now())?;
     let taken = super::submit(&app, sorted.named(request), bytes.len()).await?;
     let mut answer =
         (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], taken.to_body()).into_response();

@@ -21,7 +21,7 @@ const GIF: [u8; 43] = [
 /// Takes one event in and answers with the image, whatever became of the
 /// event: a page must never show a broken image.
 #[utoipa::path(get, path = "/p.gif", tag = "collect", operation_id = "pixel",
-    params(("key" = String, Query, description = "A write key"), ("event_type" = String, Query), ("customer_id" = Option<String>, Query), ("anonymous_id" = Option<String>, Query)),
+    params(("key" = String, Query, description = "A write key that allows nothing else"), ("event_type" = String, Query), ("customer_id" = Option<String>, Query), ("anonymous_id" = Option<String>, Query)),
     responses((status = 200, description = "A transparent image; never cached")))]
 pub async fn pixel(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     if let Err(problem) = take(&app, &headers, query.as_deref().unwrap_or_default()).await {
@@ -50,7 +50,11 @@ async fn take(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Result<(), cr
             _ => properties.push((name.into(), Value::Text(value.into()))),
         }
     }
-    let key = auth::require_secret(app, headers, key.as_deref(), "events:write")?;
+    let key = match key {
+        Some(secret) => auth::admit_in_address(app, headers, &secret)?,
+        None => auth::admit(app, headers, None)?,
+    };
+    key.count_events(1, app.clock.now())?;
     event.push(("properties".into(), Value::Map(properties)));
     let user_agent =
         headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -29,9 +29,9 @@ use crate::serve::auth;
     responses(
         (status = 200, description = "{success, accepted, duplicates, quarantined, errors}"),
         (status = 400, description = "The body is not JSON"), (status = 401, description = "No or wrong key"),
-        (status = 403, description = "The key may not write events"), (status = 404, description = "No such call"),
+        (status = 403, description = "The key may not write events, or not from this page"), (status = 404, description = "No such call"),
         (status = 413, description = "Too large"), (status = 415, description = "Unknown encoding"),
-        (status = 429, description = "Too much waits; see Retry-After"), (status = 503, description = "Cannot be made durable now")))]
+        (status = 429, description = "Too much waits, or the key's rate is used up; see Retry-After"), (status = 503, description = "Cannot be made durable now")))]
 pub async fn post(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
@@ -44,7 +44,7 @@ pub async fn post(
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_call", detail));
     };
     // Before the body is read, unless only the body can tell.
-    let from_header = auth::has_secret(&headers).then(|| auth::require(&app, &headers, "events:write"));
+    let from_header = auth::has_secret(&headers).then(|| auth::admit(&app, &headers, None));
     let from_header = from_header.transpose()?;
     let bytes = super::body::read(&headers, body, app.settings.body_bytes_max).await?;
     let limits = Limits { events_max: app.settings.batch_events_max, ..Limits::default() };
@@ -52,8 +52,9 @@ pub async fn post(
         tracking::parse(call, &bytes, &limits).map_err(|error| super::events::unreadable(&error))?;
     let key = match from_header {
         Some(key) => key,
-        None => auth::require_secret(&app, &headers, messages.write_key.as_deref(), "events:write")?,
+        None => auth::admit(&app, &headers, messages.write_key.as_deref())?,
     };
+    key.count_events(messages.elements.len(), app.clock.now())?;
     let user_agent =
         headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let source = app.source(&key.source);

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{ContentBuilder, OpenApi, RefOr, ResponseBuilder, SecurityRequirement};
 
 /// Operations that ask for no key, or for one that is part of the address.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 11] = [
     "pixel",
     "trackingSettings",
     "postHook",
@@ -16,6 +16,9 @@ const OPEN: [&str; 8] = [
     "metrics",
     "unsubscribePage",
     "unsubscribe",
+    "token",
+    "jwks",
+    "oauthMetadata",
 ];
 
 /// Adds keys, the form of errors, and a word for every answer that has none.

@@ -8,20 +8,22 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, Version, header};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::Service;
 
 use super::explained::explained;
-use super::first_bytes::FirstBytes;
+use super::gate::Gate;
+use super::gate::head::Refusal;
+use super::patience::patient;
+use super::tls::Tls;
+use crate::problem::Problem;
 use crate::settings::Settings;
 
 /// Connections that may wait to be accepted.
@@ -30,25 +32,40 @@ const BACKLOG: u32 = 4_096;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed: file descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a head may take to come, a TLS handshake to be made, a body to go on.
+const PATIENCE: Duration = Duration::from_secs(7);
+/// How long a connection may stay between two requests.
+const IDLE: Duration = Duration::from_secs(60);
+/// Browsers that came by TLS once come by nothing else for two years (RFC 6797).
+const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 /// A bound listener, not yet serving.
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<Tls>>,
     request_time: Duration,
+}
+
+/// What every connection shares.
+#[derive(Clone)]
+struct Serving {
+    router: Router,
+    protocols: Arc<auto::Builder<TokioExecutor>>,
+    tls: Option<Arc<Tls>>,
+    /// Until the answer begins.
+    request_time: Duration,
+    /// See [`PATIENCE`].
+    patience: Duration,
 }
 
 impl Listener {
     /// Binds the address.
     ///
     /// # Errors
-    /// When it is taken, or the certificate cannot be read.
+    /// When it is taken, or a TLS file cannot be used.
     pub fn bind(settings: &Settings) -> anyhow::Result<Self> {
-        let tls = match (&settings.tls_certificate, &settings.tls_key) {
-            (Some(certificate), Some(key)) => Some(tls_config(certificate, key)?),
-            _ => None,
-        };
+        let tls = Tls::open(settings)?.map(Arc::new);
         let tcp = listen(settings.listen).with_context(|| {
             format!("cannot listen on {}; is another server running there?", settings.listen)
         })?;
@@ -65,17 +82,15 @@ impl Listener {
 
     /// Serves until `stop` completes, then lets requests under way end.
     pub async fn serve(self, router: Router, stop: impl Future<Output = ()>) {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        // Without these a half-sent request would hold its connection for ever.
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.request_time);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(Duration::from_secs(20)))
-            .max_concurrent_streams(256);
-        let builder = Arc::new(builder);
         let graceful = GracefulShutdown::new();
-        let acceptor = self.tls.map(TlsAcceptor::from);
+        let watching = self.tls.clone().map(|tls| tokio::spawn(tls.watch()));
+        let serving = Serving {
+            router,
+            protocols: Arc::new(protocols()),
+            tls: self.tls,
+            request_time: self.request_time,
+            patience: PATIENCE.min(self.request_time),
+        };
         tokio::pin!(stop);
         loop {
             let stream = tokio::select! {
@@ -91,27 +106,27 @@ impl Listener {
             };
             // Small answers must not wait for more to send.
             drop(stream.set_nodelay(true));
-            let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
-            let acceptor = acceptor.clone();
-            let request_time = self.request_time;
-            tokio::spawn(async move {
-                match acceptor {
-                    None => connection(stream, router, &builder, watcher, request_time).await,
-                    Some(acceptor) => {
-                        let Ok(Ok(stream)) =
-                            tokio::time::timeout(request_time, acceptor.accept(stream)).await
-                        else {
-                            return;
-                        };
-                        connection(stream, router, &builder, watcher, request_time).await;
-                    }
-                }
-            });
+            tokio::spawn(serving.clone().accept(stream, graceful.watcher()));
+        }
+        if let Some(watching) = watching {
+            watching.abort();
         }
         if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
             tracing::warn!("some connections did not end in time and were closed");
         }
     }
+}
+
+fn protocols() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Heads come whole through the gate: this bounds the time between requests.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(20)))
+        .max_concurrent_streams(256);
+    builder
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -121,47 +136,82 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn connection<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: I,
-    router: Router,
-    builder: &auto::Builder<TokioExecutor>,
-    watcher: hyper_util::server::graceful::Watcher,
-    request_time: Duration,
-) {
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut router = router.clone();
-        async move {
-            // A stream of live messages is answered at once and lasts; only
-            // the time until the answer begins is bounded.
-            let answer = router.call(request);
-            match tokio::time::timeout(request_time, answer).await {
-                Ok(Ok(answer)) => Ok(explained(answer).await),
-                Ok(Err(never)) => Err(never),
-                Err(_) => Ok(axum::response::IntoResponse::into_response(crate::problem::Problem::new(
-                    axum::http::StatusCode::REQUEST_TIMEOUT,
-                    "too_slow",
-                    "the request was not there in time, or took too long",
-                ))),
+impl Serving {
+    async fn accept(self, stream: TcpStream, watcher: Watcher) {
+        match &self.tls {
+            None => self.connection(stream, watcher).await,
+            Some(tls) => {
+                let handshake = tokio::time::timeout(self.patience, tls.acceptor().accept(stream));
+                match handshake.await {
+                    Ok(Ok(stream)) => self.connection(stream, watcher).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake was not made in time"),
+                }
             }
         }
-    });
-    let stream = TokioIo::new(FirstBytes::new(stream, request_time));
-    let serving = watcher.watch(builder.serve_connection_with_upgrades(stream, service).into_owned());
-    if let Err(error) = serving.await {
-        tracing::debug!(%error, "a connection ended early");
+    }
+
+    async fn connection<I>(&self, stream: I, watcher: Watcher)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let gate = Gate::new(stream, self.patience);
+        let (serving, refused) = (self.clone(), gate.refused());
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let serving = serving.clone();
+            // Now, and not when the answer is worked on: what comes behind this
+            // request may be refused meanwhile.
+            let refusal = refused.get().copied();
+            async move { Ok::<_, std::convert::Infallible>(serving.answer(request, refusal).await) }
+        });
+        let connection = self.protocols.serve_connection_with_upgrades(TokioIo::new(gate), service);
+        if let Err(error) = watcher.watch(connection.into_owned()).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+
+    async fn answer(mut self, request: Request<Incoming>, refusal: Option<Refusal>) -> Response {
+        let refusal = refusal.or_else(|| lacks_host(&request).then_some(Refusal::Host));
+        let mut answer = match refusal {
+            Some(refusal) => {
+                Problem::new(refusal.status(), refusal.code(), refusal.to_string()).into_response()
+            }
+            None => self.route(request).await,
+        };
+        if self.tls.is_some() {
+            answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
+        }
+        answer
+    }
+
+    /// The router's answer. A stream of live messages is answered at once and
+    /// lasts; only the time until the answer begins is bounded.
+    async fn route(&mut self, request: Request<Incoming>) -> Response {
+        let (parts, body) = request.into_parts();
+        let (body, stalled) = patient(body, self.patience);
+        let answer = self.router.call(Request::from_parts(parts, body));
+        let in_time = async {
+            match stalled {
+                None => answer.await.map_err(|never| match never {}),
+                Some(stalled) => tokio::select! {
+                    answer = answer => answer.map_err(|never| match never {}),
+                    () = stalled.notified() => Err(()),
+                },
+            }
+        };
+        match tokio::time::timeout(self.request_time, in_time).await {
+            Ok(Ok(answer)) => explained(answer).await,
+            Ok(Err(())) | Err(_) => {
+                let detail = "the request was not there in time, or took too long";
+                Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail).into_response()
+            }
+        }
     }
 }
 
-fn tls_config(certificate: &std::path::Path, key: &std::path::Path) -> anyhow::Result<Arc<ServerConfig>> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("cannot read the certificate {}", certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("cannot read the key {}", key.display()))?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .context("the certificate and the key do not fit")?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+/// Whether an HTTP/2 request names no host; of others the gate has seen to it.
+fn lacks_host(request: &Request<Incoming>) -> bool {
+    request.version() == Version::HTTP_2
+        && request.uri().authority().is_none()
+        && !request.headers().contains_key(header::HOST)
 }

@@ -4,6 +4,8 @@
 #![expect(clippy::disallowed_methods, reason = "a test from outside waits on real time")]
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod ahead;
 #[cfg(test)]
 mod architecture;
@@ -24,9 +26,13 @@ mod disk;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod import;
+#[cfg(test)]
+mod keys;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -35,6 +41,8 @@ mod live;
 mod log;
 #[cfg(test)]
 mod mail;
+#[cfg(test)]
+mod oauth;
 #[cfg(test)]
 mod quarantine;
 #[cfg(test)]
@@ -49,5 +57,7 @@ mod segments;
 mod sql;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tracking;

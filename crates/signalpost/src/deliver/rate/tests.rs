@@ -33,6 +33,20 @@ fn a_clock_set_back_a_year_waits_one_interval() {
 }
 
 #[test]
+fn more_than_the_burst_goes_once_and_is_made_up_for() {
+    let mut limiter = limiter(10.0, 5);
+    let start = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+    assert_eq!(limiter.take_many(0, start), Ok(()));
+    assert_eq!(limiter.take_many(100, start), Ok(()));
+    let paid_off = start + Span::from_micros((100 - 5 + 1) * 100_000);
+    assert_eq!(limiter.ready(start), Err(paid_off));
+    assert_eq!(limiter.take_many(0, start), Ok(()));
+    assert_eq!(limiter.take(paid_off), Ok(()));
+    // The next large one waits for a full bucket.
+    assert_eq!(limiter.take_many(100, paid_off), Err(paid_off + Span::from_micros(5 * 100_000)));
+}
+
+#[test]
 fn impossible_rates_are_refused() {
     for per_second in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(matches!(Limiter::new(Settings { per_second, burst: 1 }), Err(Error::PerSecond(_))));
@@ -63,6 +77,29 @@ proptest! {
                 let window_seconds = (*until - *from).as_micros() as f64 / 1e6;
                 let allowed = f64::from(burst) + per_second * window_seconds + 1e-6;
                 prop_assert!(((last - first + 1) as f64) <= allowed);
+            }
+        }
+    }
+
+    /// Whatever the sizes: all that went before a call keeps to burst and rate.
+    #[test]
+    fn batches_keep_to_the_rate(
+        per_second in 0.5f64..2_000.0,
+        burst in 1u32..40,
+        steps in prop::collection::vec((0i64..400_000, 0usize..200), 1..200),
+    ) {
+        let mut limiter = limiter(per_second, burst);
+        let start = Timestamp::from_micros(1_700_000_000_000_000);
+        let (mut now, mut granted) = (start, 0);
+        for (step, count) in steps {
+            now = now + Span::from_micros(step);
+            match limiter.take_many(count, now) {
+                Ok(()) => {
+                    let allowed = f64::from(burst) + per_second * (now - start).as_micros() as f64 / 1e6;
+                    prop_assert!(count == 0 || granted as f64 <= allowed + 1e-6);
+                    granted += count;
+                }
+                Err(when) => prop_assert_eq!(limiter.clone().take_many(count, when), Ok(())),
             }
         }
     }
