@@ -31,8 +31,10 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
     let listener = Listener::bind(&settings)?;
     settings.listen = listener.address()?;
     let app = App::start(settings, Clock::system()).await?;
+    // Before anybody is told that it runs, and may ask it to end.
+    let stop = stopped();
     greet(&app);
-    listener.serve(crate::serve::router(Arc::clone(&app)), stopped()).await;
+    listener.serve(crate::serve::router(Arc::clone(&app)), stop).await;
     tracing::info!("stopping");
     app.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -52,17 +54,20 @@ fn greet(app: &App) {
     drop(std::io::stdout().write_all(text.as_bytes()));
 }
 
-/// Completes when the process is asked to end.
-pub async fn stopped() {
+/// Completes when the process is asked to end; listens from the call on.
+pub fn stopped() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupt = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
+    let terminate = signal(SignalKind::terminate());
+    async {
+        let interrupt = tokio::signal::ctrl_c();
+        match terminate {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
             }
+            Err(_) => drop(interrupt.await),
         }
-        Err(_) => drop(interrupt.await),
     }
 }
