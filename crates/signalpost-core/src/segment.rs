@@ -42,6 +42,7 @@ mod select;
 mod set;
 mod sql;
 mod sql_calls;
+mod sql_reads;
 mod statement;
 mod subject;
 mod syntax;
@@ -64,6 +65,7 @@ pub(crate) use statement::parse_stored;
 pub use statement::{parse, parse_with_notes};
 pub use subject::{Row, Subject, Summary};
 pub use tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate, Step};
+pub use value_of::{as_instant, as_whole, shown};
 
 use crate::id::SegmentName;
 use crate::time::Span;

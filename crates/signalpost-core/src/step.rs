@@ -108,6 +108,11 @@ pub fn apply(
     if event.timestamp > now {
         let index = profile.future.partition_point(|(held, _)| *held < moment);
         profile.future.insert(index, (moment, event.clone()));
+        // Somebody who is only known by what is yet to come is there already.
+        if profile.unevaluated {
+            let cause = MembershipCause::Event(event.event_id.clone());
+            evaluate::all(profile, program, now, &cause, None, actions);
+        }
         return;
     }
     let before = actions.len();

@@ -19,6 +19,8 @@ mod json;
 mod property;
 mod row;
 mod tail;
+mod value;
+mod zone;
 
 mod delta;
 mod identity;

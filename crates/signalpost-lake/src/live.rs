@@ -12,6 +12,8 @@ use deltalake::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use deltalake::arrow::error::ArrowError;
 use signalpost_core::value::Value;
 
+use crate::json;
+
 /// Rows in one batch of columns.
 const BATCH_ROWS: usize = 8_192;
 
@@ -46,6 +48,9 @@ impl LiveTables for NoTables {
 pub enum ColumnType {
     /// `VARCHAR`; lists and maps as JSON.
     Text,
+    /// `VARCHAR` with every value as JSON, so that its type is not lost. Left out
+    /// of `*`: only a query that names it has it.
+    Json,
     /// `BIGINT`.
     Int,
     /// `DOUBLE`.
@@ -182,6 +187,7 @@ impl ColumnType {
     fn builder(self) -> Column {
         match self {
             Self::Text => Column::Text(StringViewBuilder::new().with_deduplicate_strings()),
+            Self::Json => Column::Json(StringViewBuilder::new().with_deduplicate_strings(), Vec::new()),
             Self::Int => Column::Int(Int64Builder::new()),
             Self::Float => Column::Float(Float64Builder::new()),
             Self::Bool => Column::Bool(BooleanBuilder::new()),
@@ -191,7 +197,7 @@ impl ColumnType {
 
     fn arrow(self) -> DataType {
         match self {
-            Self::Text => DataType::Utf8View,
+            Self::Text | Self::Json => DataType::Utf8View,
             Self::Int => DataType::Int64,
             Self::Float => DataType::Float64,
             Self::Bool => DataType::Boolean,
@@ -202,6 +208,8 @@ impl ColumnType {
 
 enum Column {
     Text(StringViewBuilder),
+    /// With room in which a cell is written.
+    Json(StringViewBuilder, Vec<u8>),
     Int(Int64Builder),
     Float(Float64Builder),
     Bool(BooleanBuilder),
@@ -211,7 +219,12 @@ enum Column {
 impl Column {
     fn add(&mut self, value: &Value) {
         match (self, value) {
-            (Self::Text(column), Value::Null) => column.append_null(),
+            (Self::Text(column) | Self::Json(column, _), Value::Null) => column.append_null(),
+            (Self::Json(column, room), value) => {
+                room.clear();
+                json::write_value(value, room);
+                column.append_value(String::from_utf8_lossy(room));
+            }
             (Self::Text(column), Value::Text(text)) => column.append_value(text),
             (Self::Text(column), other) => column.append_value(other.to_string()),
             (Self::Int(column), Value::Int(number)) => column.append_value(*number),
@@ -226,7 +239,7 @@ impl Column {
 
     fn finish(self) -> ArrayRef {
         match self {
-            Self::Text(mut column) => Arc::new(column.finish()),
+            Self::Text(mut column) | Self::Json(mut column, _) => Arc::new(column.finish()),
             Self::Int(mut column) => Arc::new(column.finish()),
             Self::Float(mut column) => Arc::new(column.finish()),
             Self::Bool(mut column) => Arc::new(column.finish()),

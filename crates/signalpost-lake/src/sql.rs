@@ -34,6 +34,7 @@ use crate::lake::{Lake, Settings};
 use crate::live::LiveTables;
 use crate::property;
 use crate::rows::Rows;
+use crate::{value, zone};
 
 mod explain;
 mod past;
@@ -249,6 +250,7 @@ fn with_own_functions(state: SessionState) -> SessionState {
     context.register_udf(property::json_text());
     context.register_udf(inside::json_length());
     context.register_udf(inside::json_contains());
+    value::functions().chain(zone::functions()).for_each(|function| context.register_udf(function));
     context.state()
 }
 

@@ -1,7 +1,7 @@
 //! History: what the log and the workers tell goes on to the lake, to the
 //! recommendation model and to those who listen.
 
-mod customers;
+pub mod customers;
 pub mod model;
 pub mod roster;
 pub mod tables;

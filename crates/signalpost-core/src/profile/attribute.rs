@@ -45,9 +45,9 @@ pub(crate) enum Behind<'a> {
 pub(crate) fn behind(name: &str) -> Behind<'_> {
     match name {
         "customer_id" => Behind::Nothing,
-        "first_seen" | "last_seen" | "recency_score" | "events" => Behind::EveryType,
+        "first_seen" | "last_seen" | "recency_score" | "events" | "anonymous_ids" => Behind::EveryType,
         "last_viewed_product" | "recent_view_category" => Behind::Types(VIEWS),
-        "cart_items" => Behind::Types(CART),
+        "cart" | "cart_items" => Behind::Types(CART),
         "orders" | "total_spent" | "rfm_recency" | "rfm_frequency" | "rfm_monetary" => {
             Behind::Types(PURCHASES)
         }
@@ -116,6 +116,12 @@ impl Profile {
                     .as_ref()
                     .map_or(Value::Null, |(_, category)| Value::Text(category.clone())),
             ),
+            "cart" => {
+                constant(Value::List(self.cart_lines().map(|line| line.product_id.as_str().into()).collect()))
+            }
+            "anonymous_ids" => {
+                constant(Value::List(self.anonymous_ids.iter().map(|id| id.as_str().into()).collect()))
+            }
             "cart_items" => constant(count(self.cart_lines().count() as u64)),
             "orders" | "rfm_frequency" => constant(count(self.orders.len() as u64)),
             "total_spent" | "rfm_monetary" => constant(money(self.spent_micros)),

@@ -48,7 +48,7 @@ impl Zone {
     }
 
     /// What clocks show at an instant.
-    pub(super) fn wall(&self, instant: Timestamp) -> Option<Timestamp> {
+    pub fn wall(&self, instant: Timestamp) -> Option<Timestamp> {
         let offset = self.rules.to_offset(instant.to_jiff()?);
         Some(instant + seconds(offset.seconds()))
     }
@@ -65,7 +65,7 @@ impl Zone {
     /// that clocks are put forward over, for how long of wall-clock time it
     /// still is. A time shown twice means the first; a time never shown means
     /// as much later as the clocks are put forward.
-    pub(super) fn instant(&self, wall: Timestamp) -> Option<(Timestamp, Option<Span>)> {
+    pub fn instant(&self, wall: Timestamp) -> Option<(Timestamp, Option<Span>)> {
         let shown = civil(wall)?;
         let ambiguous = self.rules.to_ambiguous_timestamp(shown);
         Some(match ambiguous.offset() {

@@ -163,7 +163,7 @@ fn apply(routine: Routine, values: &[Cow<'_, Value>]) -> Option<Value> {
             substring(text(0)?, whole(1)?, length).map(Value::from)
         }
         Routine::Replace => Some(replaced(text(0)?, text(1)?, text(2)?)),
-        Routine::Concat => Some(format!("{}{}", text_of(value(0)?)?, text_of(value(1)?)?).as_str().into()),
+        Routine::Concat => Some(format!("{}{}", text(0)?, text(1)?).as_str().into()),
         Routine::StartsWith => Some(Value::Bool(text(0)?.starts_with(text(1)?))),
         Routine::EndsWith => Some(Value::Bool(text(0)?.ends_with(text(1)?))),
         Routine::Contains => Some(Value::Bool(text(0)?.contains(text(1)?))),
@@ -202,15 +202,6 @@ fn apply(routine: Routine, values: &[Cow<'_, Value>]) -> Option<Value> {
             _ => None,
         },
         Routine::Greatest | Routine::Least | Routine::Truncate(_) | Routine::Part(_) => None,
-    }
-}
-
-/// Texts as they are, numbers and truths as SQL writes them.
-fn text_of(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::Text(text) => Some(Cow::Borrowed(text)),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => Some(Cow::Owned(value.to_string())),
-        _ => None,
     }
 }
 

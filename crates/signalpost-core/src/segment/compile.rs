@@ -11,7 +11,7 @@ use super::columns::{ColumnIndex, Columns};
 use super::explain::EVIDENCE_MAX;
 use super::node::{Bound, Node, Set};
 use super::routine::Routine;
-use super::tree::{Aggregate, Comparison, Expression, Function, Predicate};
+use super::tree::{Aggregate, CastTo, Comparison, Expression, Function, Predicate, Type};
 use crate::time::Span;
 use crate::value::Value;
 
@@ -161,7 +161,11 @@ impl Compiler {
                     let negated = *comparison == Comparison::NotEqual;
                     return Node::TypeIs { types: [kind].into(), negated, level: self.level(depth) };
                 }
-                Node::Compare(*comparison, Box::new((self.node(left, intern), self.node(right, intern))))
+                let sides = (
+                    self.node_as(left, right.type_of(), intern),
+                    self.node_as(right, left.type_of(), intern),
+                );
+                Node::Compare(*comparison, Box::new(sides))
             }
             Expression::Exists(filter) => self.exists(filter, intern),
             Expression::Aggregate(aggregate) => self.aggregate(aggregate, intern),
@@ -172,14 +176,16 @@ impl Compiler {
     fn longer(&mut self, expression: &Expression, intern: Intern<'_>) -> Node {
         match expression {
             Expression::Between { value, low, high, negated } => {
-                let parts = [value, low, high].map(|part| self.node(part, intern));
+                let value = self.node_as(value, low.type_of(), intern);
+                let parts = [value, self.node(low, intern), self.node(high, intern)];
                 Node::Between { parts: Box::new(parts), negated: *negated }
             }
             Expression::In { value, list, negated } => {
                 if let Some((depth, types)) = types_in(value, list) {
                     return Node::TypeIs { types, negated: *negated, level: self.level(depth) };
                 }
-                let value = self.boxed(value, intern);
+                let of_first = list.first().map_or(Type::Unknown, Expression::type_of);
+                let value = Box::new(self.node_as(value, of_first, intern));
                 Node::In {
                     value,
                     list: self.all(list, intern),
@@ -197,7 +203,8 @@ impl Compiler {
                 Node::Is { value: self.boxed(value, intern), what: *what, negated: *negated }
             }
             Expression::Arithmetic(operator, left, right) => {
-                Node::Arithmetic(*operator, Box::new((self.node(left, intern), self.node(right, intern))))
+                let sides = [left, right].map(|side| self.node_as(side, Type::Number, intern));
+                Node::Arithmetic(*operator, Box::new(sides.into()))
             }
             Expression::Coalesce(parts) => Node::Coalesce(self.all(parts, intern)),
             Expression::Case { branches, otherwise } => Node::Case {
@@ -217,7 +224,11 @@ impl Compiler {
                 pattern: bounds::regular_expression(pattern, *any_case).ok().map(Box::new),
                 negated: *negated,
             },
-            Expression::Call(routine, parts) => Node::Call(*routine, self.all(parts, intern)),
+            Expression::Call(routine, parts) => {
+                let parts = parts.iter().enumerate();
+                let parts = parts.map(|(place, part)| self.node_as(part, routine.wants(place), intern));
+                Node::Call(*routine, parts.collect())
+            }
             Expression::ToWall(inner, zone) => Node::ToWall(self.boxed(inner, intern), zone.clone()),
             Expression::FromWall(inner, zone) => Node::FromWall(self.boxed(inner, intern), zone.clone()),
             Expression::ShiftMonths(inner, months) => Node::ShiftMonths(self.boxed(inner, intern), *months),
@@ -226,6 +237,34 @@ impl Compiler {
             }
             // The others are met in `node`.
             _ => Node::Constant(Value::Null),
+        }
+    }
+
+    /// Compiles what stands where a value of the type `wanted` is asked for. The
+    /// least or greatest of values of no known type is that of those which are
+    /// of that type.
+    fn node_as(&mut self, expression: &Expression, wanted: Type, intern: Intern<'_>) -> Node {
+        if expression.type_of() != Type::Unknown {
+            return self.node(expression, intern);
+        }
+        match expression {
+            Expression::Aggregate(aggregate)
+                if matches!(aggregate.function, Function::Minimum | Function::Maximum) =>
+            {
+                let mut node = self.aggregate(aggregate, intern);
+                if let Node::Aggregate(parts) = &mut node {
+                    parts.1 = parts.1.take().map(|argument| only(argument, wanted));
+                }
+                node
+            }
+            Expression::Call(routine @ (Routine::Greatest | Routine::Least), parts) => {
+                let parts = parts.iter().map(|part| only(self.node_as(part, wanted, intern), wanted));
+                Node::Call(*routine, parts.collect())
+            }
+            Expression::Coalesce(parts) => {
+                Node::Coalesce(parts.iter().map(|part| self.node_as(part, wanted, intern)).collect())
+            }
+            other => self.node(other, intern),
         }
     }
 
@@ -394,6 +433,15 @@ impl Compiler {
             _ => None,
         };
         held.latest = held.latest.zip(latest).map(|(held, new)| held.max(new));
+    }
+}
+
+/// The value where it is of that type, else null.
+fn only(value: Node, wanted: Type) -> Node {
+    match wanted {
+        Type::Number => Node::Cast(Box::new(value), CastTo::Double),
+        Type::Text => Node::Text(Box::new(value)),
+        _ => value,
     }
 }
 

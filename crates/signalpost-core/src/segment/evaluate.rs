@@ -234,6 +234,7 @@ impl<'a, S: Subject> Scene<'a, S> {
                 Scalar::owned(Value::Null, horizon)
             }
             Node::Case { branches, otherwise } => self.case(branches, otherwise, frame),
+            Node::Text(text) => self.mapped(text, frame, |value| value.as_text().map(str::to_owned)),
             Node::Lower(text) => self.mapped(text, frame, |value| value.as_text().map(str::to_lowercase)),
             Node::Upper(text) => self.mapped(text, frame, |value| value.as_text().map(str::to_uppercase)),
             Node::Cast(inner, to) => value_of::cast(self.scalar(inner, frame), *to, self.now),
@@ -313,7 +314,7 @@ impl<'a, S: Subject> Scene<'a, S> {
     }
 
     fn shifted(&self, instant: Scalar<'a>, span: Span) -> Scalar<'a> {
-        let value = instant.value.as_time().map_or(Value::Null, |time| Value::Time(time + span));
+        let value = value_of::as_instant(&instant.value).map_or(Value::Null, |time| Value::Time(time + span));
         Scalar { value: Cow::Owned(value), ..instant }
     }
 

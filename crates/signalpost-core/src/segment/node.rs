@@ -73,6 +73,8 @@ pub(super) enum Node {
         branches: Box<[(Node, Node)]>,
         otherwise: Box<Node>,
     },
+    /// A text as it is; null where it is none.
+    Text(Box<Node>),
     Lower(Box<Node>),
     Upper(Box<Node>),
     Cast(Box<Node>, CastTo),

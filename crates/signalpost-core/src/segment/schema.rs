@@ -97,7 +97,7 @@ pub(super) fn is_event_name(name: &str) -> bool {
 
 /// Whether every profile has this attribute without anyone setting it.
 pub(super) fn is_computed(name: &str) -> bool {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 17] = [
         "first_seen",
         "last_seen",
         "recency_score",
@@ -112,11 +112,14 @@ pub(super) fn is_computed(name: &str) -> bool {
         "email",
         "customer_id",
         "anonymous_id",
+        "anonymous_ids",
+        "email_consent",
+        "events",
     ];
     NAMES.contains(&name)
         || name.starts_with("cart_")
         || is_time_of_type(name)
-        || name.strip_suffix("_count").is_some_and(|kind| !kind.is_empty())
+        || is_count(name)
         || is_windowed_count(name)
 }
 
@@ -128,6 +131,11 @@ fn is_time_of_type(name: &str) -> bool {
         .is_some_and(|kind| !kind.is_empty())
 }
 
+/// `<event_type>_count`.
+fn is_count(name: &str) -> bool {
+    name.strip_suffix("_count").is_some_and(|kind| !kind.is_empty())
+}
+
 /// `<event_type>_count_<N>d`.
 fn is_windowed_count(name: &str) -> bool {
     let Some((kind, window)) = name.rsplit_once("_count_") else { return false };
@@ -135,14 +143,23 @@ fn is_windowed_count(name: &str) -> bool {
     !kind.is_empty() && !days.is_empty() && days.bytes().all(|digit| digit.is_ascii_digit())
 }
 
+/// Whether a profile has this attribute from its events and its key, rather
+/// than from what somebody set.
+pub(super) fn is_told_by_events(name: &str) -> bool {
+    !matches!(name, "email" | "anonymous_id") && is_computed(name)
+}
+
 /// The type of a computed attribute; unknown for a trait.
 pub(super) fn attribute_type(name: &str) -> Type {
     match name {
         "first_seen" | "last_seen" => Type::Time,
-        "recency_score" | "total_spent" | "rfm_recency" | "rfm_frequency" | "rfm_monetary" => Type::Number,
-        "email" | "customer_id" | "anonymous_id" | "last_viewed_product" => Type::Text,
+        "recency_score" | "total_spent" | "rfm_recency" | "rfm_frequency" | "rfm_monetary" | "events"
+        | "orders" | "cart_items" => Type::Number,
+        "email" | "customer_id" | "anonymous_id" | "last_viewed_product" | "recent_view_category" => {
+            Type::Text
+        }
         other if is_time_of_type(other) => Type::Time,
-        other if is_windowed_count(other) => Type::Number,
+        other if is_windowed_count(other) || is_count(other) => Type::Number,
         _ => Type::Unknown,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! In: a definition. Out: one statement in DataFusion's dialect over
 //! `events(profile_id, customer_id, event_type, timestamp, product_id,
-//! log_offset, property…)`, `customer_data(profile_id, customer_id, trait…)`
+//! log_offset, properties)`, `customer_data(profile_id, customer_id, computed
+//! trait…, "traits.<name>"…)`, where properties and traits are JSON,
 //! and, for `in_segment`, `memberships(profile_id, segment, entered_at, exited_at)`,
 //! giving distinct `profile_id, customer_id`.
 //!
@@ -12,10 +13,10 @@
 
 use super::Definition;
 use super::duration;
-use super::print::{known, literal, quoted, type_name};
+use super::print::{known, literal, quoted};
 use super::routine::Routine;
 use super::sql_calls;
-use super::tree::{Aggregate, CastTo, Expression, Function, Operator, Step};
+use super::tree::{Aggregate, Expression, Function, Known, Operator, Type};
 use crate::time::Span;
 use crate::value::Value;
 
@@ -36,8 +37,12 @@ impl Definition {
     fn select(&self, value: Option<&Expression>) -> String {
         let mut writer = Writer::default();
         let mut select = Select::new("c");
-        let condition = writer.expression(&self.predicate, &mut select, &mut Vec::new());
-        let value = value.map(|value| writer.expression(value, &mut select, &mut Vec::new()));
+        let condition = writer.truth(&self.predicate, &mut select, &mut Vec::new());
+        let value = value.map(|value| match value.type_of() {
+            // Ranks are of numbers, unless the value says otherwise.
+            Type::Unknown => writer.read(value, Type::Number, &mut select, &mut Vec::new()),
+            _ => writer.expression(value, &mut select, &mut Vec::new()),
+        });
         let value = value.map(|value| format!(", {value} AS v")).unwrap_or_default();
         let joins = select.joins.concat();
         format!(
@@ -48,12 +53,12 @@ impl Definition {
 
 /// Gives out names of derived tables.
 #[derive(Default)]
-struct Writer {
+pub(super) struct Writer {
     tables: usize,
 }
 
 /// A SELECT being written: the row it is about and what is joined to it.
-struct Select {
+pub(super) struct Select {
     /// The table its rows come from.
     row: String,
     /// The table of the profile's attributes; `None` until one is asked for.
@@ -72,9 +77,9 @@ impl Select {
 }
 
 /// Tables of the events in sight, outermost first.
-type Events = Vec<String>;
+pub(super) type Events = Vec<String>;
 
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     quoted(name, '"')
 }
 
@@ -84,36 +89,44 @@ impl Writer {
         format!("{letter}{}", self.tables)
     }
 
-    fn expression(&mut self, part: &Expression, select: &mut Select, events: &mut Events) -> String {
+    /// The table of the events `depth` sets outward.
+    pub(super) fn table_at(depth: u8, events: &Events) -> &str {
+        let level = events.len().checked_sub(usize::from(depth) + 1);
+        level.and_then(|level| events.get(level)).map_or("e", |table| table)
+    }
+
+    /// An expression by its own type; see [`Writer::read`] for what has none.
+    pub(super) fn expression(
+        &mut self,
+        part: &Expression,
+        select: &mut Select,
+        events: &mut Events,
+    ) -> String {
         match part {
             Expression::Literal(value) => constant(value),
             Expression::Now => "now()".to_owned(),
             Expression::Today => "CAST(current_date() AS TIMESTAMP)".to_owned(),
-            Expression::Attribute(name) => format!("{}.{}", self.profile(select), identifier(name)),
-            Expression::Column { name, depth } => {
-                let level = events.len().checked_sub(usize::from(*depth) + 1);
-                let table = level.and_then(|level| events.get(level)).map_or("e", |table| table);
-                format!("{table}.{}", identifier(name))
-            }
+            Expression::Attribute(name) => self.attribute(name, select),
+            Expression::Column { name, depth } => match part.type_of() {
+                Type::Unknown => self.read(part, Type::Text, select, events),
+                _ => format!("{}.{}", Self::table_at(*depth, events), identifier(name)),
+            },
             Expression::InSegment(name) => self.in_segment(name, select),
             Expression::Shift(instant, span) => {
-                let instant = self.expression(instant, select, events);
+                let instant = self.instant(instant, select, events);
                 let sign = if span.as_micros() < 0 { '-' } else { '+' };
                 let length = Span::from_micros(span.as_micros().saturating_abs());
                 format!("({instant} {sign} INTERVAL '{}')", duration::print(length))
             }
-            Expression::Not(inner) => format!("(NOT {})", self.expression(inner, select, events)),
+            Expression::Not(inner) => format!("(NOT {})", self.truth(inner, select, events)),
             Expression::And(parts) => self.joined(parts, " AND ", select, events),
             Expression::Or(parts) => self.joined(parts, " OR ", select, events),
             Expression::Compare(comparison, left, right) => {
-                let first = self.beside(left, right, select, events);
-                let second = self.beside(right, left, select, events);
-                format!("({first} {} {second})", comparison.symbol())
+                self.compare(*comparison, left, right, select, events)
             }
             Expression::Arithmetic(operator, left, right) => {
-                let number = Expression::Literal(Value::Int(0));
-                let left = self.beside(left, &number, select, events);
-                let right = self.beside(right, &number, select, events);
+                let left = self.read(left, Type::Number, select, events);
+                let right = self.read(right, Type::Number, select, events);
                 match operator {
                     Operator::Divide => {
                         format!("(CAST({left} AS DOUBLE) / NULLIF(CAST({right} AS DOUBLE), 0))")
@@ -122,7 +135,7 @@ impl Writer {
                 }
             }
             Expression::Exists(filter) => self.exists(filter, select, events),
-            Expression::Aggregate(aggregate) => self.aggregate(aggregate, select, events),
+            Expression::Aggregate(aggregate) => self.aggregate(aggregate, Type::Unknown, select, events),
             other => self.longer(other, select, events),
         }
     }
@@ -131,50 +144,36 @@ impl Writer {
         let not = |negated: bool| if negated { " NOT" } else { "" };
         match part {
             Expression::Between { value, low, high, negated } => {
-                let value = self.beside(value, low, select, events);
-                let low = self.expression(low, select, events);
-                let high = self.expression(high, select, events);
-                format!("({value}{} BETWEEN {low} AND {high})", not(*negated))
+                self.between([value, low, high], *negated, select, events)
             }
-            Expression::In { value, list, negated } => {
-                let value = match list.first() {
-                    Some(first) => self.beside(value, first, select, events),
-                    None => self.expression(value, select, events),
-                };
-                let list = self.joined(list, ", ", select, events);
-                format!("({value}{} IN {list})", not(*negated))
-            }
+            Expression::In { value, list, negated } => self.in_list(value, list, *negated, select, events),
             Expression::Like { value, pattern, negated, any_case } => {
-                let value = self.expression(value, select, events);
+                let value = self.read(value, Type::Text, select, events);
                 let like = if *any_case { "ILIKE" } else { "LIKE" };
                 format!("({value}{} {like} {})", not(*negated), quoted(pattern, '\''))
             }
             Expression::Is { value, what, negated } => {
-                format!("({} IS{} {})", self.expression(value, select, events), not(*negated), known(*what))
+                let wanted = if *what == Known::Null { Type::Unknown } else { Type::Truth };
+                let value = match value.type_of() {
+                    Type::Unknown => self.read(value, wanted, select, events),
+                    _ => self.expression(value, select, events),
+                };
+                format!("({value} IS{} {})", not(*negated), known(*what))
             }
-            Expression::Coalesce(parts) => format!("coalesce{}", self.joined(parts, ", ", select, events)),
+            Expression::Coalesce(parts) => match part.type_of() {
+                Type::Unknown => self.read(part, Type::Text, select, events),
+                own => {
+                    let parts: Vec<String> =
+                        parts.iter().map(|part| self.read(part, own, select, events)).collect();
+                    format!("coalesce({})", parts.join(", "))
+                }
+            },
             Expression::Case { branches, otherwise } => {
-                let mut text = String::from("(CASE");
-                for (condition, value) in branches {
-                    let condition = self.expression(condition, select, events);
-                    let value = self.expression(value, select, events);
-                    text.push_str(&format!(" WHEN {condition} THEN {value}"));
-                }
-                if let Some(otherwise) = otherwise {
-                    text.push_str(&format!(" ELSE {}", self.expression(otherwise, select, events)));
-                }
-                text.push_str(" END)");
-                text
+                self.case(branches, otherwise.as_deref(), part.type_of(), select, events)
             }
-            Expression::Lower(text) => format!("lower({})", self.expression(text, select, events)),
-            Expression::Upper(text) => format!("upper({})", self.expression(text, select, events)),
-            Expression::Cast(value, CastTo::Date) => {
-                let value = self.expression(value, select, events);
-                format!("CAST(CAST({value} AS DATE) AS TIMESTAMP)")
-            }
-            Expression::Cast(value, to) => {
-                format!("CAST({} AS {})", self.expression(value, select, events), type_name(*to))
-            }
+            Expression::Lower(text) => format!("lower({})", self.read(text, Type::Text, select, events)),
+            Expression::Upper(text) => format!("upper({})", self.read(text, Type::Text, select, events)),
+            Expression::Cast(value, to) => self.cast(value, *to, select, events),
             other => self.made(other, select, events),
         }
     }
@@ -183,19 +182,15 @@ impl Writer {
     fn made(&mut self, part: &Expression, select: &mut Select, events: &mut Events) -> String {
         match part {
             Expression::Match { value, pattern, negated, any_case } => {
-                let value = self.expression(value, select, events);
+                let value = self.read(value, Type::Text, select, events);
                 let sign = if *negated { "!~" } else { "~" };
                 let star = if *any_case { "*" } else { "" };
                 format!("({value} {sign}{star} {})", quoted(pattern, '\''))
             }
             Expression::Call(routine @ (Routine::ListLength | Routine::ListContains), parts) => {
-                let (list, steps): (_, &[Step]) = match parts.first() {
-                    Some(Expression::Path(inner, steps)) => (&**inner, steps),
-                    Some(other) => (other, &[]),
-                    None => return "NULL".to_owned(),
-                };
-                let list = self.expression(list, select, events);
-                let path = quoted(&sql_calls::path(steps), '\'');
+                let Some(list) = parts.first() else { return "NULL".to_owned() };
+                let (list, path) = self.json_and_path(list, select, events);
+                let path = quoted(&path, '\'');
                 match parts.get(1) {
                     Some(wanted) if *routine == Routine::ListContains => {
                         let wanted = self.expression(wanted, select, events);
@@ -205,40 +200,28 @@ impl Writer {
                 }
             }
             Expression::Call(routine, parts) => {
-                let values: Vec<String> =
-                    parts.iter().map(|part| self.expression(part, select, events)).collect();
-                sql_calls::call(*routine, &values)
+                let values = parts.iter().enumerate().map(|(place, part)| match routine.wants(place) {
+                    Type::Time => self.instant(part, select, events),
+                    Type::Unknown if part.type_of() != Type::Unknown => self.expression(part, select, events),
+                    wanted => self.read(part, wanted, select, events),
+                });
+                sql_calls::call(*routine, &values.collect::<Vec<_>>())
             }
             Expression::ToWall(inner, zone) => {
-                sql_calls::to_wall(&self.expression(inner, select, events), zone.name())
+                sql_calls::to_wall(&self.instant(inner, select, events), zone.name())
             }
             Expression::FromWall(inner, zone) => {
-                sql_calls::from_wall(&self.expression(inner, select, events), zone.name())
+                sql_calls::from_wall(&self.instant(inner, select, events), zone.name())
             }
             Expression::ShiftMonths(instant, months) => {
-                let instant = self.expression(instant, select, events);
+                let instant = self.instant(instant, select, events);
                 let sign = if *months < 0 { '-' } else { '+' };
                 format!("({instant} {sign} INTERVAL '{} months')", months.saturating_abs())
             }
-            Expression::Path(inner, steps) => {
-                let inner = self.expression(inner, select, events);
-                format!("json_text({inner}, {})", quoted(&sql_calls::path(steps), '\''))
-            }
+            Expression::Path(..) => self.read(part, Type::Text, select, events),
             // The others are met in `expression`.
             _ => "NULL".to_owned(),
         }
-    }
-
-    /// A side of a comparison: what JSON holds as text is read as the kind of
-    /// value it is compared with.
-    fn beside(
-        &mut self,
-        part: &Expression,
-        other: &Expression,
-        select: &mut Select,
-        events: &mut Events,
-    ) -> String {
-        sql_calls::beside(self.expression(part, select, events), part, other)
     }
 
     fn joined(
@@ -248,12 +231,12 @@ impl Writer {
         select: &mut Select,
         events: &mut Events,
     ) -> String {
-        let parts: Vec<String> = parts.iter().map(|part| self.expression(part, select, events)).collect();
+        let parts: Vec<String> = parts.iter().map(|part| self.truth(part, select, events)).collect();
         format!("({})", parts.join(between))
     }
 
     /// The table of the profile's attributes, joined when it is first needed.
-    fn profile(&mut self, select: &mut Select) -> String {
+    pub(super) fn profile(&mut self, select: &mut Select) -> String {
         if let Some(profile) = &select.profile {
             return profile.clone();
         }
@@ -289,15 +272,23 @@ impl Writer {
         format!("({table}.v IS NOT NULL)")
     }
 
-    fn aggregate(&mut self, aggregate: &Aggregate, select: &mut Select, events: &mut Events) -> String {
+    /// An aggregate; what it takes of events is read as `wanted` where it has
+    /// no type of its own.
+    pub(super) fn aggregate(
+        &mut self,
+        aggregate: &Aggregate,
+        wanted: Type,
+        select: &mut Select,
+        events: &mut Events,
+    ) -> String {
         let set = EventSet { filter: &aggregate.filter, argument: aggregate.argument.as_ref() };
         let counts = matches!(aggregate.function, Function::Count | Function::CountDistinct);
         if set.looks_outward() {
             let outer = select.row.clone();
-            let (value, from, _) = self.value(aggregate, &set, events, Some(&outer));
+            let (value, from, _) = self.value(aggregate, wanted, &set, events, Some(&outer));
             return format!("(SELECT {value} {from})");
         }
-        let (value, from, row) = self.value(aggregate, &set, events, None);
+        let (value, from, row) = self.value(aggregate, wanted, &set, events, None);
         let table = self.join(&format!("{value} AS v {from}"), &row, select);
         if counts { format!("coalesce({table}.v, 0)") } else { format!("{table}.v") }
     }
@@ -337,7 +328,7 @@ impl Writer {
         }
         conditions.push(format!("{row}.\"timestamp\" <= now()"));
         for part in set.filter.conjuncts() {
-            conditions.push(self.expression(part, select, events));
+            conditions.push(self.truth(part, select, events));
         }
         format!("FROM events {row}{} WHERE {}", select.joins.concat(), conditions.join(" AND "))
     }
@@ -346,6 +337,7 @@ impl Writer {
     fn value(
         &mut self,
         aggregate: &Aggregate,
+        wanted: Type,
         set: &EventSet<'_>,
         events: &mut Events,
         outer: Option<&str>,
@@ -353,7 +345,15 @@ impl Writer {
         let row = self.table('e');
         let mut select = Select::of_events(&row);
         events.push(row.clone());
-        let argument = set.argument.map(|argument| self.expression(argument, &mut select, events));
+        let wanted = match aggregate.function {
+            Function::Sum | Function::Average => Type::Number,
+            _ => wanted,
+        };
+        let argument = set.argument.map(|argument| match argument.type_of() {
+            Type::Unknown => self.read(argument, wanted, &mut select, events),
+            Type::Text if wanted == Type::Number => self.read(argument, wanted, &mut select, events),
+            _ => self.expression(argument, &mut select, events),
+        });
         let from = self.write_source(set, &mut select, events, outer);
         events.pop();
         let Some(x) = argument else { return ("count(*)".to_owned(), from, row) };
@@ -387,7 +387,7 @@ impl EventSet<'_> {
     }
 }
 
-fn constant(value: &Value) -> String {
+pub(super) fn constant(value: &Value) -> String {
     match value {
         // DataFusion reads a plain decimal as a double too; the cast says so
         // for whole values and exponents alike.

@@ -1,14 +1,12 @@
 //! Functions of values, time zones and paths as DataFusion writes them.
 //!
 //! In: the function, and its values as SQL. Out: SQL that gives the same. What
-//! is inside an object or a list is read by the lake's own functions:
-//! `json_text(json, 'a.b')`, `json_length(json, path)` and
-//! `json_contains(json, path, value)`.
+//! is inside a list is read by the lake's own functions `json_length(json, path)`
+//! and `json_contains(json, path, value)`, and zones' clocks by `wall_clock` and `instant_at`.
 
 use super::print::quoted;
 use super::routine::Routine;
-use super::tree::{Expression, Step};
-use crate::value::Value;
+use super::tree::Step;
 
 /// A call, with its values written.
 pub(super) fn call(routine: Routine, values: &[String]) -> String {
@@ -70,12 +68,12 @@ fn anniversary(date: &str, on: &str) -> String {
 
 /// `x AT TIME ZONE '…'` of an instant: what clocks show.
 pub(super) fn to_wall(instant: &str, zone: &str) -> String {
-    format!("to_local_time({instant} AT TIME ZONE {})", quoted(zone, '\''))
+    format!("wall_clock({instant}, {})", quoted(zone, '\''))
 }
 
 /// The instant at which clocks show a time.
 pub(super) fn from_wall(wall: &str, zone: &str) -> String {
-    format!("({wall} AT TIME ZONE {})", quoted(zone, '\''))
+    format!("instant_at({wall}, {})", quoted(zone, '\''))
 }
 
 /// A path as the lake's functions take it: `a.0.b`, `*` for every value.
@@ -89,16 +87,4 @@ pub(super) fn path(steps: &[Step]) -> String {
         })
         .collect();
     steps.join(".")
-}
-
-/// `value` as a number, when it comes out of JSON as text and `beside` is one.
-pub(super) fn beside(value: String, expression: &Expression, beside: &Expression) -> String {
-    let is_path = matches!(expression, Expression::Path(..));
-    match beside {
-        Expression::Literal(Value::Bool(_)) if is_path => format!("TRY_CAST({value} AS BOOLEAN)"),
-        other if is_path && other.type_of() == super::tree::Type::Number => {
-            format!("TRY_CAST({value} AS DOUBLE)")
-        }
-        _ => value,
-    }
 }

@@ -61,22 +61,42 @@ pub(super) fn cast<'a>(inner: Scalar<'a>, to: CastTo, now: Timestamp) -> Scalar<
         CastTo::Text | CastTo::Double | CastTo::Integer => {}
     }
     let cast = match (to, &*value) {
-        (CastTo::Text, Value::Bool(_) | Value::Int(_) | Value::Float(_)) => {
-            Value::Text(value.to_string().into())
-        }
+        (CastTo::Text, value) => shown(value).map_or(Value::Null, |text| Value::Text(text.into())),
         (CastTo::Double, number) => number.as_number().map_or(Value::Null, Value::Float),
-        (CastTo::Integer, Value::Int(whole)) => Value::Int(*whole),
-        (CastTo::Integer, Value::Bool(value)) => Value::Int(i64::from(*value)),
-        (CastTo::Integer, Value::Text(text)) => text.trim().parse().map_or(Value::Null, Value::Int),
-        (CastTo::Integer, Value::Float(number)) => whole(*number).map_or(Value::Null, Value::Int),
+        (CastTo::Integer, value) => as_whole(value).map_or(Value::Null, Value::Int),
         _ => Value::Null,
     };
     // Text of a moving instant would change with every microsecond.
     Scalar::owned(cast, if moving { now.next() } else { horizon })
 }
 
+/// A text, number or truth as text; a number without needless noughts, since
+/// SQL and JSON may have added some. `None` for what is none of these.
+pub fn shown(value: &Value) -> Option<String> {
+    match value {
+        Value::Float(number) => Some(match whole(*number).filter(|_| number.fract() == 0.0) {
+            Some(whole) => whole.to_string(),
+            None => value.to_string(),
+        }),
+        Value::Text(_) | Value::Bool(_) | Value::Int(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// What a cast to a whole number gives: a fraction is cut off, and a text must
+/// be one.
+pub fn as_whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        Value::Bool(truth) => Some(i64::from(*truth)),
+        Value::Text(text) => text.trim().parse().ok(),
+        Value::Float(number) => whole(*number),
+        _ => None,
+    }
+}
+
 /// Instants, and texts in the forms a rule may use for one.
-pub(super) fn as_instant(value: &Value) -> Option<Timestamp> {
+pub fn as_instant(value: &Value) -> Option<Timestamp> {
     match value {
         Value::Time(instant) => Some(*instant),
         Value::Text(text) => super::duration::read_instant(text),

@@ -8,6 +8,7 @@ use crate::id::{AnonymousId, CustomerId};
 use crate::program::{Change, Defined};
 use crate::value::{Map, Value};
 
+mod exits;
 mod laws;
 mod play;
 mod refreshed;

@@ -1,6 +1,7 @@
 //! The tables of one query: those of the lake, `events` with its owners and
 //! property columns, and the program's own.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use deltalake::datafusion::catalog::{SchemaProvider, TableProvider};
@@ -14,7 +15,7 @@ use deltalake::datafusion::prelude::{Expr, ident, lit};
 use crate::error::{Error, SqlError};
 use crate::identity::owner_function;
 use crate::lake::Lake;
-use crate::live::{LiveTable, LiveTables};
+use crate::live::{ColumnType, LiveTable, LiveTables};
 use crate::scan::Snapshot;
 use crate::table::Table;
 
@@ -74,8 +75,13 @@ fn register_live(
     let failed = |error: DataFusionError| explain::error(error, "");
     let first = table.columns.first().map(|(name, _)| name.clone());
     let names: Vec<String> = table.columns.iter().map(|(name, _)| name.clone()).collect();
+    let hidden = table.columns.iter().filter(|(_, kind)| *kind == ColumnType::Json);
+    let hidden: HashSet<String> = hidden.map(|(name, _)| name.clone()).collect();
     let any = names.iter().any(|name| !query.names_for(name).is_empty());
     let wanted = |column: &str| {
+        if hidden.contains(column) {
+            return query.says(column).then(|| column.to_owned());
+        }
         let said = query.names_for(column);
         match said.into_iter().find(|said| said == column || !names.contains(said)) {
             // A count needs rows, and rows need a column.

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use signalpost_core::id::ProfileKey;
 use signalpost_core::profile::{BUILT_IN, Profile};
+use signalpost_core::program::Program;
 use signalpost_core::segment::Definition;
 use signalpost_core::step;
 use signalpost_core::time::Timestamp;
@@ -29,21 +30,26 @@ impl<'a> AppTables<'a> {
         let gauges = app.partitions.gauges();
         let taken: Vec<u64> = gauges.iter().map(|gauge| gauge.offset.load(Ordering::Acquire)).collect();
         let Names { traits, types } = app.roster.names(&app.store, &taken, now)?;
-        let columns = column_names(app, &traits, &types);
+        let columns = {
+            let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
+            column_names(&program, &traits, &types)
+        };
         let names = columns.clone();
         let give = move |wanted: &[usize]| -> Vec<LiveColumn> {
             let wanted: Vec<String> = wanted.iter().filter_map(|place| names.get(*place)).cloned().collect();
-            let columns = app.roster.columns(&app.store, &taken, now, &wanted).unwrap_or_else(|error| {
+            let held: Vec<String> = wanted.iter().map(|name| attribute_of(name).to_owned()).collect();
+            let columns = app.roster.columns(&app.store, &taken, now, &held).unwrap_or_else(|error| {
                 tracing::error!(%error, "profiles cannot be read");
                 wanted.iter().map(|_| Arc::default()).collect()
             });
             let kind = |name: &String, values: &[Value]| match own_kind(name, &types) {
+                Some(ColumnType::Json) => ColumnType::Json,
                 Some(kind) if !traits.contains(name.as_str()) => kind,
                 _ => kind_of_all(values.iter()),
             };
             wanted.iter().zip(columns).map(|(name, values)| (kind(name, &values), values)).collect()
         };
-        let columns = columns.into_iter().map(|name| (name, ColumnType::Text)).collect();
+        let columns = columns.into_iter().map(|name| (name.clone(), shown_as(&name))).collect();
         Ok(LiveTable { columns, data: LiveData::Columns(Box::new(give)) })
     }
 
@@ -58,20 +64,8 @@ impl<'a> AppTables<'a> {
             }
         }
         let app = self.app;
-        let now = self.now;
-        let columns = customer_columns(app);
-        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
-        let rows = move |wanted: &[usize], row: &mut dyn FnMut(&[Value])| {
-            each_profile(app, &mut |profile| {
-                let values: Vec<Value> = wanted
-                    .iter()
-                    .filter_map(|place| names.get(*place))
-                    .map(|name| attribute(profile, name, now).0)
-                    .collect();
-                row(&values);
-            });
-        };
-        LiveTable { columns, data: LiveData::Rows(Box::new(rows)) }
+        let profiles = move |see: &mut dyn FnMut(&Profile)| each_profile(app, see);
+        customer_data(profiles, &app.program.read().unwrap_or_else(PoisonError::into_inner), self.now)
     }
 
     /// `customer_data` as the timelines have it at an instant: late events, and
@@ -79,17 +73,21 @@ impl<'a> AppTables<'a> {
     pub(super) fn past_customers(&self, at: Timestamp) -> Option<LiveTable<'a>> {
         let app = self.app;
         let Names { traits, types } = app.roster.names(&app.store, &[], self.now).ok()?;
-        let names = column_names(app, &traits, &types);
-        let columns = names.iter().map(|name| (name.clone(), ColumnType::Text)).collect();
+        let names = {
+            let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
+            column_names(&program, &traits, &types)
+        };
+        let columns = names.iter().map(|name| (name.clone(), shown_as(name))).collect();
         let give = move |wanted: &[usize]| -> Vec<LiveColumn> {
             let wanted: Vec<&String> = wanted.iter().filter_map(|place| names.get(*place)).collect();
             let mut columns: Vec<Vec<Value>> = wanted.iter().map(|_| Vec::new()).collect();
             each_past_profile(app, at, &mut |profile| {
                 for (name, column) in wanted.iter().zip(&mut columns) {
-                    column.push(attribute(profile, name, at).0);
+                    column.push(attribute(profile, attribute_of(name), at).0);
                 }
             });
             let kind = |name: &str, values: &[Value]| match own_kind(name, &types) {
+                Some(ColumnType::Json) => ColumnType::Json,
                 Some(kind) if !traits.contains(name) => kind,
                 _ => kind_of_all(values.iter()),
             };
@@ -153,22 +151,57 @@ fn each_past_profile(app: &App, at: Timestamp, see: &mut dyn FnMut(&Profile)) {
     });
 }
 
+/// `customer_data` at `now`: a row for each profile that `profiles` shows, a
+/// column a trait or computed trait.
+pub fn customer_data<'a>(
+    profiles: impl Fn(&mut dyn FnMut(&Profile)) + Send + 'a,
+    program: &Program,
+    now: Timestamp,
+) -> LiveTable<'a> {
+    let columns = customer_columns(&profiles, program);
+    let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+    let rows = move |wanted: &[usize], row: &mut dyn FnMut(&[Value])| {
+        profiles(&mut |profile| {
+            let values: Vec<Value> = wanted
+                .iter()
+                .filter_map(|place| names.get(*place))
+                .map(|name| attribute(profile, attribute_of(name), now).0)
+                .collect();
+            row(&values);
+        });
+    };
+    LiveTable { columns, data: LiveData::Rows(Box::new(rows)) }
+}
+
+/// Before the name of a trait: the column in which it stands as JSON.
+const JSON: &str = "traits.";
+
+/// The attribute whose values a column holds.
+fn attribute_of(column: &str) -> &str {
+    column.strip_prefix(JSON).unwrap_or(column)
+}
+
+/// How a column is shown before its values are known.
+fn shown_as(column: &str) -> ColumnType {
+    if column.starts_with(JSON) { ColumnType::Json } else { ColumnType::Text }
+}
+
 /// A column's value for a profile, and until when it holds by the clock.
 pub(super) fn attribute(profile: &Profile, name: &str, now: Timestamp) -> (Value, Timestamp) {
-    let value = match name {
-        "profile_id" => profile.key.to_string().as_str().into(),
-        "anonymous_ids" => Value::List(profile.anonymous_ids.iter().map(|id| id.as_str().into()).collect()),
-        "cart" => Value::List(profile.cart_lines().map(|line| line.product_id.as_str().into()).collect()),
-        _ => return profile.attribute(name, now),
-    };
-    (value, Timestamp::MAX)
+    if name == "profile_id" {
+        return (profile.key.to_string().as_str().into(), Timestamp::MAX);
+    }
+    profile.attribute(name, now)
 }
 
 /// The columns, by reading every profile.
-fn customer_columns(app: &App) -> Vec<(String, ColumnType)> {
+fn customer_columns(
+    profiles: &impl Fn(&mut dyn FnMut(&Profile)),
+    program: &Program,
+) -> Vec<(String, ColumnType)> {
     let mut kinds: BTreeMap<String, ColumnType> = BTreeMap::new();
     let mut types: BTreeSet<Box<str>> = BTreeSet::new();
-    each_profile(app, &mut |profile| {
+    profiles(&mut |profile| {
         for held in &profile.traits {
             let kind = kind_of(&held.value);
             kinds
@@ -183,14 +216,14 @@ fn customer_columns(app: &App) -> Vec<(String, ColumnType)> {
         }
     });
     let traits = kinds.keys().map(|name| name.as_str().into()).collect();
-    let names = column_names(app, &traits, &types);
+    let names = column_names(program, &traits, &types);
     let kind = |name: &String| kinds.get(name).copied().or_else(|| own_kind(name, &types));
     names.into_iter().map(|name| (name.clone(), kind(&name).unwrap_or(ColumnType::Text))).collect()
 }
 
 /// The columns' names: fixed ones, one a trait seen, and counts and times by
 /// event type.
-fn column_names(app: &App, traits: &BTreeSet<Box<str>>, types: &BTreeSet<Box<str>>) -> Vec<String> {
+fn column_names(program: &Program, traits: &BTreeSet<Box<str>>, types: &BTreeSet<Box<str>>) -> Vec<String> {
     let mut names = vec!["profile_id".to_owned()];
     names.extend(BUILT_IN.iter().map(|(name, _)| (*name).to_owned()));
     names.extend(["anonymous_ids".to_owned(), "cart".to_owned()]);
@@ -200,7 +233,10 @@ fn column_names(app: &App, traits: &BTreeSet<Box<str>>, types: &BTreeSet<Box<str
             names.push(name);
         }
     };
-    traits.iter().for_each(|name| add(name.to_string()));
+    for name in traits {
+        add(name.to_string());
+        add(format!("{JSON}{name}"));
+    }
     for event_type in types {
         add(format!("{event_type}_count"));
         for days in [1, 7, 30, 90] {
@@ -210,9 +246,9 @@ fn column_names(app: &App, traits: &BTreeSet<Box<str>>, types: &BTreeSet<Box<str
         add(format!("last_{event_type}_at"));
     }
     // What segments ask for is a column even before anybody has it.
-    let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
     for name in program.segments.iter().flat_map(|segment| segment.compiled.attributes()) {
         add(name.to_owned());
+        add(format!("{JSON}{name}"));
     }
     names
 }
@@ -228,6 +264,7 @@ fn own_kind(name: &str, types: &BTreeSet<Box<str>>) -> Option<ColumnType> {
         }
         "total_spent" | "rfm_monetary" => Some(ColumnType::Float),
         "email_consent" => Some(ColumnType::Bool),
+        json if json.starts_with(JSON) => Some(ColumnType::Json),
         _ => {
             let of_type = |prefix, suffix| {
                 let event_type = name.strip_prefix(prefix)?.strip_suffix(suffix)?;

@@ -11,7 +11,7 @@ use signalpost::state::memory::MemoryStore;
 use signalpost::state::{Batch, Error, Row, Store, Table};
 use signalpost_core::time::Timestamp;
 
-use crate::chance::Trace;
+use crate::trace::Trace;
 
 /// A bug put in on purpose, which a run must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

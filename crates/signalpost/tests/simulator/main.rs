@@ -21,6 +21,7 @@ mod people;
 mod post;
 mod regressions;
 mod replay;
+mod trace;
 mod world;
 
 use disk::Planted;

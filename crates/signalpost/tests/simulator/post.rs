@@ -13,8 +13,9 @@ use signalpost::deliver::rate::{self, Limiter};
 use signalpost_core::campaign::DeliveryId;
 use signalpost_core::time::{Span, Timestamp};
 
-use crate::chance::{Chance, Trace};
+use crate::chance::Chance;
 use crate::disk::Disk;
+use crate::trace::Trace;
 
 /// One receiver.
 #[derive(Debug)]

@@ -17,9 +17,10 @@ use signalpost_core::program::{Change, Defined};
 use signalpost_core::time::{Span, Timestamp};
 use signalpost_core::value::{Map, Value};
 
-use crate::chance::{Chance, Trace};
+use crate::chance::Chance;
 use crate::disk::{Disk, Planted, Tape};
 use crate::post::Post;
+use crate::trace::Trace;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_772_366_400_000_000) + Span::SECOND.times(seconds)

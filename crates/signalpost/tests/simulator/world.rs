@@ -20,12 +20,13 @@ use signalpost_core::id::ProfileKey;
 use signalpost_core::program::Change;
 use signalpost_core::time::{Span, Timestamp};
 
-use crate::chance::{Chance, Trace};
+use crate::chance::Chance;
 use crate::check;
 use crate::definitions::Definitions;
 use crate::disk::{Disk, Planted, Tape};
 use crate::people::People;
 use crate::post::Post;
+use crate::trace::Trace;
 
 /// A run began here: 1 March 2026, noon.
 const START: Timestamp = Timestamp::from_micros(1_772_366_400_000_000);

@@ -448,7 +448,7 @@ fn the_lake_is_asked_by_profile() {
     let traits = "SELECT customer_id FROM customer_data WHERE age BETWEEN 25 AND 35 AND location = 'NYC'";
     assert_eq!(
         definition(traits).to_sql(),
-        "SELECT DISTINCT c.\"profile_id\", c.\"customer_id\" FROM customer_data c WHERE ((c.\"age\" BETWEEN 25 AND 35) \
-         AND (c.\"location\" = 'NYC'))"
+        "SELECT DISTINCT c.\"profile_id\", c.\"customer_id\" FROM customer_data c WHERE \
+         ((json_number(c.\"traits.age\") BETWEEN 25 AND 35) AND (json_string(c.\"traits.location\") = 'NYC'))"
     );
 }

@@ -1,0 +1,178 @@
+//! What many live segments cost an event.
+//!
+//! A shop with fifty types of events and 1,000 segments of ten kinds spread
+//! over them: windows, counts, sums, sequences, funnels, traits, calendars. Ten
+//! segments are the first of each kind. The same people do the same things
+//! under both, with every timer that comes due on the way; the ratio of the
+//! two is printed, and so is the cost of one event that touches 20 of 1,000.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use signalpost_core::event::Event;
+use signalpost_core::id::{CustomerId, ProfileKey};
+use signalpost_core::profile::Profile;
+use signalpost_core::program::{Change, Defined, Program};
+use signalpost_core::step;
+use signalpost_core::time::{Span, Timestamp};
+use signalpost_core::value::Value;
+
+const TYPES: u64 = 50;
+const PEOPLE: u64 = 200;
+const EVENTS: u64 = 20_000;
+
+fn start() -> Timestamp {
+    Timestamp::from_micros(1_777_300_000_000_000)
+}
+
+/// The text of the segment of a number: each type of event is asked for by 20
+/// of 1,000.
+fn text(number: u64) -> String {
+    let (kind, of, other) =
+        (number % 10, format!("t{}", number / 10 % TYPES), format!("t{}", (number / 10 + 1) % TYPES));
+    let (hours, least) = (1 + number / 10 % 72, number / 500);
+    let condition = match kind {
+        0 => format!("event_type = '{of}' AND event_time >= now() - {hours} hours"),
+        1 => format!("done {of} at least 3 times in the last {hours} days"),
+        2 => format!(
+            "event_type = '{of}' AND event.price > {} AND event_time >= now() - {hours} hours",
+            10 + least
+        ),
+        3 => format!("sum(price) of {of} in the last 30 days >= {}", 50 + least),
+        4 => format!("done {of} then {other} within {hours} hours"),
+        5 => format!("done {of} without {other} within {hours} hours in the last 7 days"),
+        6 => format!("user.tier = {} AND done {of}", least % 5),
+        7 => format!("done {of} yesterday in zone 'Europe/Berlin'"),
+        8 => format!("count(distinct product_id) of {of} in the last 14 days >= 2"),
+        _ => format!(
+            "not done {of} in the last {hours} days including new profiles AND user.tier = {}",
+            least % 5
+        ),
+    };
+    format!("IF {condition} THEN assign to 's{number}'")
+}
+
+fn program(segments: u64) -> Program {
+    let mut program = Program::default();
+    // Ten are of ten kinds; 1,000 are a hundred times as many of each.
+    for number in 0..segments {
+        let what = Defined::Segment {
+            name: format!("s{number}").as_str().into(),
+            version: 1,
+            text: text(number),
+            traits: vec!["tier".into()],
+            properties: vec!["price".into()],
+        };
+        let applied = program.apply(&Change { at: start() - Span::DAY, what });
+        assert!(applied.is_ok(), "{applied:?}");
+    }
+    program
+}
+
+/// What a person does as the `number`th thing.
+fn event(number: u64) -> Event {
+    // SplitMix64's mixing (Steele, Lea, Flood).
+    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^= mixed >> 27;
+    let at = start() + Span::SECOND.times(i64::try_from(number).unwrap_or(0) * 30);
+    Event {
+        event_id: format!("e{number}").as_str().into(),
+        event_type: format!("t{}", mixed % TYPES).as_str().into(),
+        customer_id: Some(CustomerId::from(format!("c{}", (mixed >> 8) % PEOPLE))),
+        anonymous_id: None,
+        timestamp: at,
+        received_at: at,
+        product_id: Some(format!("p{}", (mixed >> 20) % 40).as_str().into()),
+        properties: vec![("price".into(), Value::Int(i64::try_from((mixed >> 30) % 60).unwrap_or(0)))],
+        traits: if number % 20 == 0 { vec![("tier".into(), Value::Int(2))] } else { Vec::new() },
+        context: Vec::new(),
+        source: "bench".into(),
+    }
+}
+
+/// People under a program, each with a timer, as the worker holds them.
+struct Shop<'p> {
+    program: &'p Program,
+    people: Vec<Profile>,
+    changes: usize,
+}
+
+impl<'p> Shop<'p> {
+    fn new(program: &'p Program) -> Self {
+        let people = (0..PEOPLE).map(|number| {
+            let mut profile = Profile::new(ProfileKey::Customer(format!("c{number}").as_str().into()));
+            profile.program_version = program.version;
+            profile
+        });
+        Self { program, people: people.collect(), changes: 0 }
+    }
+
+    fn take(&mut self, event: &Event, sequence: u64) {
+        let mut actions = Vec::new();
+        let owner = event.profile_key();
+        if let Some(profile) = self.people.iter_mut().find(|profile| Some(&profile.key) == owner.as_ref()) {
+            step::advance(profile, self.program, event.timestamp, &mut actions);
+            step::apply(profile, self.program, event, sequence, event.timestamp, &mut actions);
+        }
+        self.changes += black_box(actions).len();
+    }
+}
+
+/// Time an event, timers included, and how many memberships changed.
+#[expect(clippy::disallowed_methods, reason = "a bench measures")]
+fn live_through(program: &Program, events: &[Event]) -> (Duration, usize) {
+    let mut shop = Shop::new(program);
+    let (warm, counted) = events.split_at(events.len() / 4);
+    warm.iter().zip(0..).for_each(|(event, sequence)| shop.take(event, sequence));
+    shop.changes = 0;
+    let begin = Instant::now();
+    counted.iter().zip(EVENTS..).for_each(|(event, sequence)| shop.take(event, sequence));
+    (begin.elapsed() / u32::try_from(counted.len()).unwrap_or(1), shop.changes)
+}
+
+#[expect(clippy::print_stdout, reason = "the ratio is the figure of this benchmark")]
+fn many(criterion: &mut Criterion) {
+    let events: Vec<Event> = (0..EVENTS).map(event).collect();
+    let (ten, thousand) = (program(10), program(1_000));
+    let mut best = [Duration::MAX; 2];
+    let mut changes = [0; 2];
+    for _ in 0..5 {
+        for (place, program) in [&ten, &thousand].into_iter().enumerate() {
+            let (took, changed) = live_through(program, &events);
+            if let (Some(best), Some(changes)) = (best.get_mut(place), changes.get_mut(place)) {
+                *best = took.min(*best);
+                *changes = changed;
+            }
+        }
+    }
+    let [few, lot] = best;
+    println!("an event under 10 segments, timers included: {few:?} ({} changes)", changes[0]);
+    println!("an event under 1,000 segments, timers included: {lot:?} ({} changes)", changes[1]);
+    println!("ratio {:.1} (goal: below 3)", lot.as_secs_f64() / few.as_secs_f64());
+
+    let mut shop = Shop::new(&thousand);
+    events.iter().zip(0..).for_each(|(event, sequence)| shop.take(event, sequence));
+    let next = Event { timestamp: start() + Span::SECOND.times(30 * 20_000), ..event(EVENTS) };
+    let owner = next.profile_key();
+    let Some(profile) = shop.people.into_iter().find(|profile| Some(&profile.key) == owner.as_ref()) else {
+        return;
+    };
+    let mut profile = profile;
+    step::advance(&mut profile, &thousand, next.timestamp, &mut Vec::new());
+    criterion.bench_function("an event that touches 20 of 1,000 segments (goal: below 20 µs)", |bencher| {
+        bencher.iter_batched_ref(
+            || profile.clone(),
+            |profile| {
+                let mut actions = Vec::new();
+                step::apply(profile, &thousand, &next, EVENTS, next.timestamp, &mut actions);
+                black_box(actions);
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+criterion_group!(benches, many);
+criterion_main!(benches);
