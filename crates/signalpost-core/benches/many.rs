@@ -86,7 +86,7 @@ fn event(number: u64) -> Event {
         received_at: at,
         product_id: Some(format!("p{}", (mixed >> 20) % 40).as_str().into()),
         properties: vec![("price".into(), Value::Int(i64::try_from((mixed >> 30) % 60).unwrap_or(0)))],
-        traits: if number % 20 == 0 { vec![("tier".into(), Value::Int(2))] } else { Vec::new() },
+        traits: if number.is_multiple_of(20) { vec![("tier".into(), Value::Int(2))] } else { Vec::new() },
         context: Vec::new(),
         source: "bench".into(),
     }
