@@ -12,7 +12,6 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
     reason = "a run that panics has found something, and clippy allows this only inside test functions"
 )]
 

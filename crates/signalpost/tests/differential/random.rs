@@ -16,8 +16,8 @@ const INPUTS: usize = 160;
 /// The case of a seed, and the texts in it that the language refused.
 pub(crate) fn case(seed: u64) -> (Case, Vec<(String, String)>) {
     let mut chance = Chance::new(seed);
-    let mut case = Case::default();
-    case.sequences = SEQUENCES.iter().filter(|_| chance.percent(40)).map(|text| (*text).to_owned()).collect();
+    let sequences = SEQUENCES.iter().filter(|_| chance.percent(40)).map(|text| (*text).to_owned());
+    let mut case = Case { sequences: sequences.collect(), ..Case::default() };
     let mut people = People::new(&mut chance, CUSTOMERS);
     case.inputs = people.inputs(&mut chance, INPUTS);
     let mut refused = Vec::new();
