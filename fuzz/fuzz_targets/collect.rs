@@ -9,7 +9,7 @@
 use libfuzzer_sys::fuzz_target;
 use signalpost_core::clean::batch::Element;
 use signalpost_core::clean::tracking::{self, Call};
-use signalpost_core::clean::{Limits, SourceSettings, clean, parse_batch};
+use signalpost_core::clean::{Limits, Sender, SourceSettings, clean, parse_batch};
 use signalpost_core::event::Event;
 use signalpost_core::time::Timestamp;
 
@@ -30,7 +30,7 @@ fn judge(elements: Vec<Element<'_>>) {
     let received_at = Timestamp::from_micros(1_800_000_000_000_000);
     assert!(elements.len() <= 1_000);
     for element in elements {
-        match element.and_then(|raw| clean(raw, received_at, Some("fuzz"), &source, || "assigned".into())) {
+        match element.and_then(|raw| clean(raw, received_at, &Sender::of_agent(Some("fuzz")), &source, || "assigned".into())) {
             Ok(clean) => {
                 assert!(clean.event.profile_key().is_some(), "an event without anybody was accepted");
                 let bytes = postcard::to_stdvec(&clean.event).unwrap();

@@ -7,7 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use signalpost_core::clean::bot::{classify, prepare};
 use signalpost_core::clean::phone;
 use signalpost_core::clean::plan::Plan;
-use signalpost_core::clean::{Limits, SourceSettings, clean, parse_batch};
+use signalpost_core::clean::{Limits, Sender, SourceSettings, clean, parse_batch};
 use signalpost_core::id::EventId;
 use signalpost_core::time::Timestamp;
 
@@ -67,7 +67,9 @@ fn plans(criterion: &mut Criterion) {
     let parsed = parse_batch(json.as_bytes(), &Limits::default()).unwrap_or_default();
     let cleaned = parsed
         .into_iter()
-        .filter_map(|element| clean(element.ok()?, at, None, &source, || EventId::from("x")).ok())
+        .filter_map(|element| {
+            clean(element.ok()?, at, &Sender::default(), &source, || EventId::from("x")).ok()
+        })
         .next();
     let (Some(cleaned), Ok(plan)) = (cleaned, Plan::from_json(PLAN)) else { return };
     assert!(plan.check(&cleaned.event).problems.is_empty());

@@ -11,7 +11,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use signalpost_core::clean::fingerprint::fingerprint;
-use signalpost_core::clean::{Limits, SourceSettings, clean, parse_batch};
+use signalpost_core::clean::{Limits, Sender, SourceSettings, clean, parse_batch};
 use signalpost_core::event::Event;
 use signalpost_core::id::{EventId, ProfileKey};
 use signalpost_core::profile::Profile;
@@ -136,9 +136,9 @@ impl Traffic {
             let whose = customer.unwrap_or_else(|| self.customer());
             self.write(&mut body, whose, at);
             let parsed = parse_batch(body.as_bytes(), &Limits::default()).unwrap_or_default();
-            let cleaned = parsed
-                .into_iter()
-                .filter_map(|element| clean(element.ok()?, at, None, &source, || EventId::from("x")).ok());
+            let cleaned = parsed.into_iter().filter_map(|element| {
+                clean(element.ok()?, at, &Sender::default(), &source, || EventId::from("x")).ok()
+            });
             events.extend(cleaned.map(|clean| clean.event));
             at = at + apart;
         }
@@ -194,7 +194,9 @@ fn cleaning(criterion: &mut Criterion) {
                 let elements = parse_batch(black_box(body.as_bytes()), &limits).unwrap_or_default();
                 for element in elements {
                     let cleaned = element.and_then(|raw| {
-                        clean(raw, start(), Some(agent), &source, || EventId::from("assigned"))
+                        clean(raw, start(), &Sender::of_agent(Some(agent)), &source, || {
+                            EventId::from("assigned")
+                        })
                     });
                     black_box(cleaned.is_ok());
                 }

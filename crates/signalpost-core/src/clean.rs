@@ -20,15 +20,20 @@ pub(crate) mod json;
 
 pub mod raw;
 
+pub mod sender;
+
 pub mod batch;
 
+mod automaton;
 pub mod bot;
 pub mod email;
 mod facts;
 pub mod fingerprint;
 pub mod identity;
+mod lineage;
 pub mod link;
 pub mod money;
+pub mod network;
 pub mod phone;
 pub mod place;
 pub mod plan;
@@ -39,17 +44,23 @@ pub mod timestamp;
 
 pub mod tracking;
 
+pub use automaton::{MACHINE_OPEN, MARKED_BOT};
 pub use batch::parse_batch;
 pub use bot::{Agent, Rule, Verdict};
 pub use change::Change;
+pub use lineage::CLEANED;
 pub use problem::{BodyError, Problem, ProblemCode, Rejection};
 pub use raw::{Field, RawEvent};
+pub use score::Score;
+pub use sender::Sender;
 pub use settings::{
-    DateOrder, DecimalMark, FingerprintScope, Limits, Normalise, ProductIdPolicy, SourceSettings, Vendor,
+    DateOrder, DecimalMark, FingerprintScope, Limits, Normalise, OptOut, PlanMode, ProductIdPolicy,
+    SourceSettings, Vendor,
 };
 
 use std::borrow::Cow;
 
+use automaton::Judgement;
 use change::Notes;
 use problem::excerpt;
 use raw::type_name;
@@ -58,17 +69,14 @@ use text::{is_placeholder_id, is_sentinel, tidy};
 use crate::event::Event;
 use crate::id::{AnonymousId, CustomerId, EventId, ProductId};
 use crate::time::Timestamp;
-use crate::value::{Value, get, set};
+use crate::value::{Value, set};
 
 /// The longest event type, in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 200;
 
-/// The key in `context` under which an automaton's kind and the reason stand.
-pub const MARKED_BOT: &str = "bot";
-
-/// The key in `context` that says a mail service fetched this, perhaps with no
-/// person: not to be counted as engagement alone.
-pub const MACHINE_OPEN: &str = "machine_open";
+/// The key in `context` that says a browser asks not to have its data sold or
+/// shared.
+pub const OPTED_OUT: &str = "gpc";
 
 /// The key in `context` under which an imported event's file and line stand.
 /// What was imported is history: it changes profiles, and begins no message.
@@ -89,25 +97,31 @@ pub struct Clean {
     pub changes: Vec<Change>,
     /// The kind of program that did it, when its user agent was told.
     pub agent: Option<Verdict>,
+    /// What speaks for an automaton.
+    pub score: Score,
 }
 
 /// Cleans one event.
 ///
-/// `user_agent` is that of the request. `assign_id` is asked for an id only
-/// when the event brought none.
+/// `assign_id` is asked for an id only when the event brought none.
 ///
 /// # Errors
 /// The event's rejection, with the event as it came, when who, what or when is
-/// missing or unreadable, or when an automaton did it.
+/// missing or unreadable, or when an automaton did it and the source wants none
+/// of that.
 pub fn clean(
     raw: RawEvent<'_>,
     received_at: Timestamp,
-    user_agent: Option<&str>,
+    sender: &Sender<'_>,
     source: &SourceSettings,
     assign_id: impl FnOnce() -> EventId,
 ) -> Result<Clean, Rejection> {
-    match judge(&raw, received_at, user_agent, source) {
-        Ok(judged) => Ok(judged.into_clean(raw, received_at, source, assign_id)),
+    match judge(&raw, received_at, sender, source) {
+        Ok(judged) => {
+            let mut clean = judged.into_clean(raw, received_at, sender, source, assign_id);
+            clean.note_lineage(source);
+            Ok(clean)
+        }
         Err(problem) => Err(raw.reject(problem)),
     }
 }
@@ -122,52 +136,49 @@ struct Judged {
     timestamp: Timestamp,
     /// The time as the sender's clock had it, when that was wrong.
     original_timestamp: Option<Timestamp>,
-    agent: Option<Verdict>,
-    /// Whether the agent is to be marked as an automaton.
-    marked: bool,
+    automaton: Judgement,
     notes: Notes,
 }
 
 /// Cleans one event and holds it against a tracking plan.
 ///
 /// # Errors
-/// As [`clean`], and when the plan is strict about an event that differs.
+/// As [`clean`], and with every violation when the plan, or the source, is
+/// strict about an event that differs.
 pub fn clean_by_plan(
     raw: RawEvent<'_>,
     received_at: Timestamp,
-    user_agent: Option<&str>,
+    sender: &Sender<'_>,
     source: &SourceSettings,
     plan: &plan::Plan,
     assign_id: impl FnOnce() -> EventId,
 ) -> Result<Clean, Rejection> {
-    let judged = match judge(&raw, received_at, user_agent, source) {
+    let judged = match judge(&raw, received_at, sender, source) {
         Ok(judged) => judged,
         Err(problem) => return Err(raw.reject(problem)),
     };
     // Only what may be rejected is needed again as it came.
-    let as_it_came = plan.may_reject(&judged.event_type).then(|| raw.clone());
-    let mut clean = judged.into_clean(raw, received_at, source, assign_id);
-    let outcome = plan.check(&clean.event);
-    match (outcome.rejected, as_it_came, outcome.problems.first()) {
-        (true, Some(raw), Some(first)) => {
-            let mut problem = first.clone();
-            let more = outcome.problems.len() - 1;
-            if more > 0 {
-                problem.message.push_str(&format!("; and {more} more"));
-            }
-            Err(raw.reject(problem))
-        }
-        _ => {
-            clean.problems.extend(outcome.problems);
-            Ok(clean)
-        }
+    let as_it_came = plan.may_reject(&judged.event_type, source).then(|| raw.clone());
+    let mut clean = judged.into_clean(raw, received_at, sender, source, assign_id);
+    let outcome = plan.check_for(&clean.event, source);
+    if let (true, Some(raw)) = (outcome.rejected, as_it_came) {
+        return Err(raw.reject_for_all(outcome.problems));
+    }
+    clean.problems.extend(outcome.problems);
+    clean.note_lineage(source);
+    Ok(clean)
+}
+
+impl Clean {
+    fn note_lineage(&mut self, source: &SourceSettings) {
+        lineage::write(&mut self.event.context, &self.changes, &self.problems, source.lineage_bytes);
     }
 }
 
 fn judge(
     raw: &RawEvent<'_>,
     received_at: Timestamp,
-    user_agent: Option<&str>,
+    sender: &Sender<'_>,
     source: &SourceSettings,
 ) -> Result<Judged, Problem> {
     if let Some(problem) = &raw.problem {
@@ -184,7 +195,8 @@ fn judge(
     }
     let event_id = identity::read(&raw.event_id, "event_id")?.filter(|id| !is_sentinel(id));
     let (timestamp, original_timestamp) = time(raw, received_at, source, &mut notes.problems)?;
-    let (agent, marked) = judge_agent(raw, user_agent, source)?;
+    let identity = customer_id.as_deref().or(anonymous_id.as_deref()).unwrap_or_default();
+    let automaton = automaton::judge(raw, identity, timestamp, sender, source)?;
     let product = product_id::read(&raw.product_id, &source.product_ids);
     notes.problems.extend(product.problem);
     note_fields(raw, &event_type, timestamp, product.id.as_ref(), &mut notes);
@@ -196,8 +208,7 @@ fn judge(
         product_id: product.id,
         timestamp,
         original_timestamp,
-        agent,
-        marked,
+        automaton,
         notes,
     })
 }
@@ -207,16 +218,15 @@ impl Judged {
         mut self,
         raw: RawEvent<'_>,
         received_at: Timestamp,
+        sender: &Sender<'_>,
         source: &SourceSettings,
         assign_id: impl FnOnce() -> EventId,
     ) -> Clean {
         let RawEvent { mut properties, mut traits, mut context, .. } = raw;
         facts::clean(&mut properties, &mut traits, &mut context, source, &mut self.notes);
-        if let Some(verdict) = self.agent.as_ref().filter(|_| self.marked) {
-            set(&mut context, MARKED_BOT, marks(verdict));
-        }
-        if self.agent.as_ref().is_some_and(|verdict| verdict.agent == Agent::EmailProxy) {
-            set(&mut context, MACHINE_OPEN, Value::Bool(true));
+        self.automaton.write(&mut context);
+        if sender.opted_out {
+            set(&mut context, OPTED_OUT, Value::Bool(true));
         }
         if let Some(original) = self.original_timestamp {
             set(&mut context, fingerprint::ORIGINAL_TIMESTAMP, Value::Text(original.to_string().into()));
@@ -237,7 +247,8 @@ impl Judged {
         };
         let fingerprint = fingerprint::fingerprint(&event);
         let Notes { problems, changes } = self.notes;
-        Clean { event, has_own_id, fingerprint, problems, changes, agent: self.agent }
+        let Judgement { agent, score, .. } = self.automaton;
+        Clean { event, has_own_id, fingerprint, problems, changes, agent, score }
     }
 }
 
@@ -330,46 +341,6 @@ fn time(
     let message = format!("the sender's clock was off by {skew}; {stated} was taken as {corrected}");
     problems.push(Problem::new(ProblemCode::ClockCorrected, "timestamp", message));
     Ok((corrected, Some(stated)))
-}
-
-/// What kind of program did it, and whether it is to be marked. The person's
-/// agent, which a server passes on in `context`, says more than the agent of the
-/// server's own request.
-fn judge_agent(
-    raw: &RawEvent<'_>,
-    user_agent: Option<&str>,
-    source: &SourceSettings,
-) -> Result<(Option<Verdict>, bool), Problem> {
-    // The request was an import's: its agent is nobody's.
-    let user_agent = user_agent.filter(|_| get(&raw.context, IMPORTED).is_none());
-    let passed_on = ["user_agent", "userAgent"].iter().find_map(|name| get(&raw.context, name)?.as_text());
-    let (agent, field) = match (passed_on, user_agent) {
-        (Some(agent), _) => (agent, "context.user_agent"),
-        (None, Some(agent)) => (agent, "user_agent"),
-        (None, None) => return Ok((None, false)),
-    };
-    let verdict = bot::explain(agent);
-    let doubted = passed_on.is_some() || source.drop_http_libraries;
-    let is_bot = match verdict.agent {
-        Agent::Crawler | Agent::Automation | Agent::LinkScanner => true,
-        Agent::HttpLibrary | Agent::Unnamed => doubted,
-        Agent::Human | Agent::App | Agent::EmailClient | Agent::EmailProxy => false,
-    };
-    if is_bot && source.filter_bots && !source.mark_bots {
-        let message = format!("{:?} is an automaton: {verdict}", excerpt(agent));
-        return Err(Problem::new(ProblemCode::Bot, field, message));
-    }
-    Ok((Some(verdict), is_bot && source.filter_bots))
-}
-
-/// What `context.bot` says of an automaton.
-fn marks(verdict: &Verdict) -> Value {
-    let text = |text: &str| Value::Text(text.into());
-    Value::Map(vec![
-        ("kind".into(), text(verdict.agent.as_str())),
-        ("rule".into(), text(verdict.rule.as_str())),
-        ("evidence".into(), text(&verdict.evidence)),
-    ])
 }
 
 /// Notes which of an event's own fields were changed.

@@ -50,6 +50,12 @@ impl Event {
         get(&self.context, crate::clean::MARKED_BOT)?.get("kind")?.as_text()
     }
 
+    /// Whether profiles, segments and recommendations take it in: what an
+    /// automaton did stands in the timeline alone.
+    pub fn counts(&self) -> bool {
+        self.marked_bot().is_none()
+    }
+
     /// Whether a mail service fetched this, perhaps with no person behind it.
     pub fn is_machine_open(&self) -> bool {
         matches!(get(&self.context, crate::clean::MACHINE_OPEN), Some(Value::Bool(true)))

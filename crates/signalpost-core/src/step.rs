@@ -88,7 +88,8 @@ pub enum Action {
 
 /// Takes in one event at `now`, which is not before any earlier input.
 ///
-/// The caller has advanced the profile to `now` first.
+/// The caller has advanced the profile to `now` first. An event that does not
+/// [count](Event::counts) changes nothing.
 pub fn apply(
     profile: &mut Profile,
     program: &Program,
@@ -97,6 +98,9 @@ pub fn apply(
     now: Timestamp,
     actions: &mut Vec<Action>,
 ) {
+    if !event.counts() {
+        return;
+    }
     drop_shown_rows(profile, program);
     if let (Some(id), Some(customer_id)) = (&event.anonymous_id, profile.key.customer_id())
         && !profile.anonymous_ids.contains(id)
@@ -266,7 +270,7 @@ fn take_in_all(
     actions: &mut Vec<Action>,
 ) {
     let mut made = Vec::new();
-    for (moment, event) in timeline {
+    for (moment, event) in timeline.into_iter().filter(|(_, event)| event.counts()) {
         if moment.timestamp > now {
             let index = profile.future.partition_point(|(held, _)| *held < moment);
             profile.future.insert(index, (moment, event));

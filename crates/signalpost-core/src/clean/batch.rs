@@ -271,7 +271,7 @@ fn read_piece<'a>(json: &'a str, limits: &Limits) -> Element<'a> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     match (EventSeed { depth_max: limits.depth_max }).deserialize(&mut deserializer) {
         Ok(element) => element,
-        Err(error) => Err(Rejection { problem: unreadable(&error), raw: json.to_owned() }),
+        Err(error) => Err(Rejection::new(unreadable(&error), json.to_owned())),
     }
 }
 
@@ -282,7 +282,7 @@ pub(super) fn too_large(json: &str, limits: &Limits) -> Rejection {
         json.len(),
         limits.event_bytes_max
     );
-    Rejection { problem: Problem::new(ProblemCode::TooLarge, "", message), raw: json.to_owned() }
+    Rejection::new(Problem::new(ProblemCode::TooLarge, "", message), json.to_owned())
 }
 
 /// The entries of an object, in order.

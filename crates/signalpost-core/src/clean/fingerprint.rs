@@ -6,11 +6,16 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::{CLEANED, MARKED_BOT};
 use crate::event::Event;
 use crate::value::{Map, Value};
 
 /// The key under which `clean` keeps the time as the sender's clock had it.
 pub const ORIGINAL_TIMESTAMP: &str = "original_timestamp";
+
+/// What cleaning itself says of an event: a copy that comes later, or comes
+/// written otherwise, may be judged otherwise.
+const NOT_CONTENT: [&str; 3] = [ORIGINAL_TIMESTAMP, MARKED_BOT, CLEANED];
 
 /// The fingerprint of an event's content.
 pub fn fingerprint(event: &Event) -> u128 {
@@ -25,7 +30,7 @@ pub fn fingerprint(event: &Event) -> u128 {
     optional(&mut bytes, event.anonymous_id.as_ref().map(|id| id.as_str()));
     optional(&mut bytes, event.product_id.as_ref().map(|id| id.as_str()));
     for map in [&event.properties, &event.traits, &event.context] {
-        put_map(&mut bytes, map, ORIGINAL_TIMESTAMP);
+        put_map(&mut bytes, map, &NOT_CONTENT);
     }
     xxh3_128(&bytes)
 }
@@ -37,9 +42,9 @@ fn put_text(bytes: &mut Vec<u8>, kind: u8, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-fn put_map(bytes: &mut Vec<u8>, map: &Map, without: &str) {
+fn put_map(bytes: &mut Vec<u8>, map: &Map, without: &[&str]) {
     bytes.push(b'{');
-    for (name, value) in map.iter().filter(|(name, _)| &**name != without) {
+    for (name, value) in map.iter().filter(|(name, _)| !without.contains(&&**name)) {
         put_text(bytes, b'n', name);
         put_value(bytes, value);
     }
@@ -63,6 +68,6 @@ fn put_value(bytes: &mut Vec<u8>, value: &Value) {
             items.iter().for_each(|item| put_value(bytes, item));
             bytes.push(b']');
         }
-        Value::Map(map) => put_map(bytes, map, ""),
+        Value::Map(map) => put_map(bytes, map, &[]),
     }
 }

@@ -20,6 +20,7 @@ pub use learn::Learner;
 use schema::{Schema, Type, Violation};
 
 use super::problem::{Problem, ProblemCode};
+use super::settings::{PlanMode, SourceSettings};
 use crate::event::Event;
 
 /// What happens to an event that differs from the plan.
@@ -171,18 +172,36 @@ impl Plan {
         serde_json::to_string_pretty(&self.document).unwrap_or_default()
     }
 
-    /// Whether an event of this type can be rejected.
-    pub(super) fn may_reject(&self, event_type: &str) -> bool {
-        match self.events.get(event_type) {
-            Some(planned) => planned.mode == Mode::Strict,
-            None => self.document.unplanned == Unplanned::Strict,
+    /// Whether an event of this type from this source can be rejected.
+    pub(super) fn may_reject(&self, event_type: &str, source: &SourceSettings) -> bool {
+        match (source.plan, self.events.get(event_type)) {
+            (PlanMode::Off | PlanMode::Warn, Some(_)) | (PlanMode::Off, None) => false,
+            (PlanMode::Strict, Some(_)) => true,
+            (PlanMode::AsPlanned, Some(planned)) => planned.mode == Mode::Strict,
+            (_, None) => source.unplanned.unwrap_or(self.document.unplanned) == Unplanned::Strict,
         }
+    }
+
+    /// Holds a clean event against the plan, as strictly as its source wants.
+    pub fn check_for(&self, event: &Event, source: &SourceSettings) -> Outcome {
+        let strict = match source.plan {
+            PlanMode::Off => return Outcome::default(),
+            PlanMode::AsPlanned => None,
+            PlanMode::Warn => Some(false),
+            PlanMode::Strict => Some(true),
+        };
+        if !self.events.contains_key(&event.event_type) {
+            return self.unplanned(event, source.unplanned.unwrap_or(self.document.unplanned));
+        }
+        let outcome = self.check(event);
+        let rejected = strict.unwrap_or(outcome.rejected) && !outcome.problems.is_empty();
+        Outcome { rejected, ..outcome }
     }
 
     /// Holds a clean event against the plan.
     pub fn check(&self, event: &Event) -> Outcome {
         let Some(planned) = self.events.get(&event.event_type) else {
-            return self.unplanned(event);
+            return self.unplanned(event, self.document.unplanned);
         };
         let violations = planned.schema.check_event(event);
         if violations.is_empty() {
@@ -203,8 +222,8 @@ impl Plan {
         }
     }
 
-    fn unplanned(&self, event: &Event) -> Outcome {
-        if self.document.unplanned == Unplanned::Allow {
+    fn unplanned(&self, event: &Event, unplanned: Unplanned) -> Outcome {
+        if unplanned == Unplanned::Allow {
             return Outcome::default();
         }
         let message = format!(
@@ -213,7 +232,7 @@ impl Plan {
         );
         Outcome {
             version: None,
-            rejected: self.document.unplanned == Unplanned::Strict,
+            rejected: unplanned == Unplanned::Strict,
             problems: vec![Problem::new(ProblemCode::UnplannedEvent, "event_type", message)],
         }
     }

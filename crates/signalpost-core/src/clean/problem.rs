@@ -124,9 +124,23 @@ impl fmt::Display for Problem {
 pub struct Rejection {
     /// Why.
     pub problem: Problem,
+    /// What else is wrong, where all of it is known.
+    pub more: Vec<Problem>,
     /// The event as JSON text, to be shown, mended and replayed. It holds the
     /// same values as what came, not the same bytes.
     pub raw: String,
+}
+
+impl Rejection {
+    /// A rejection for one problem.
+    pub fn new(problem: Problem, raw: String) -> Self {
+        Self { problem, more: Vec::new(), raw }
+    }
+
+    /// Everything that is wrong, the first reason first.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        std::iter::once(&self.problem).chain(&self.more)
+    }
 }
 
 /// A body in which no event can be found at all.

@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::json::{ValueSeed, keep_last};
 use super::problem::{Problem, ProblemCode, Rejection};
-use crate::value::{Map, Value, map_to_json};
+use crate::value::{Map, Value, get, map_to_json};
 
 /// What stands in one of an event's own fields.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,7 +114,7 @@ impl RawEvent<'_> {
         let mut deserializer = serde_json::Deserializer::from_str(&raw);
         match (EventSeed { depth_max }).deserialize(&mut deserializer) {
             Ok(read) => read.map(RawEvent::into_owned),
-            Err(error) => Err(Rejection { problem: unreadable(&error), raw }),
+            Err(error) => Err(Rejection::new(unreadable(&error), raw)),
         }
     }
 
@@ -168,7 +168,20 @@ impl RawEvent<'_> {
 
     /// This event's rejection for `problem`.
     pub fn reject(&self, problem: Problem) -> Rejection {
-        Rejection { problem, raw: self.to_json().to_string() }
+        Rejection::new(problem, self.to_json().to_string())
+    }
+
+    /// This event's rejection for several problems, of which there is one at least.
+    pub(super) fn reject_for_all(&self, problems: Vec<Problem>) -> Rejection {
+        let mut problems = problems.into_iter();
+        let first =
+            problems.next().unwrap_or_else(|| Problem::new(ProblemCode::PlanViolation, "", String::new()));
+        Rejection { more: problems.collect(), ..self.reject(first) }
+    }
+
+    /// Whether its browser asks not to have data sold or shared.
+    pub fn is_opted_out(&self) -> bool {
+        get(&self.context, super::OPTED_OUT) == Some(&Value::Bool(true))
     }
 }
 
@@ -198,7 +211,7 @@ impl EventSeed {
             "expected an event object such as {{\"event_type\":\"…\",\"customer_id\":\"…\"}}, got {kind}"
         );
         let raw = value.to_json().to_string();
-        Err(Rejection { problem: Problem::new(ProblemCode::NotAnObject, "", message), raw })
+        Err(Rejection::new(Problem::new(ProblemCode::NotAnObject, "", message), raw))
     }
 }
 

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::Unplanned;
 use crate::id::SourceId;
 use crate::time::{Span, Timestamp};
 
@@ -33,12 +34,28 @@ pub struct SourceSettings {
     /// ISO 3166-1 code of the country whose national phone numbers this source
     /// sends. Default: none, so only international ones are read.
     pub phone_region: Option<String>,
-    /// Whether what automatons did is quarantined, or marked where `mark_bots`
-    /// says so. Default true.
+    /// Whether what automatons did is told apart: marked, or quarantined where
+    /// `mark_bots` is off. Default true.
     pub filter_bots: bool,
-    /// Whether what automatons did is kept with its kind and the reason in
-    /// `context.bot` instead of being quarantined. Default false.
+    /// Whether what automatons did is kept with its kind and the reasons in
+    /// `context.bot`, out of every profile and segment, instead of being
+    /// quarantined. Default true.
     pub mark_bots: bool,
+    /// More events than this of one person or device within ten seconds, sent by
+    /// a browser, are an automaton's; 0 counts nothing. Default 500.
+    pub rate_max: u32,
+    /// What becomes of the events of browsers that ask not to have their data
+    /// sold or shared (`Sec-GPC: 1`, `context.gpc`). Default: flagged.
+    pub gpc: OptOut,
+    /// How strict the tracking plan is with this source. Default: as the plan
+    /// says.
+    pub plan: PlanMode,
+    /// What becomes of this source's events of types the plan does not have.
+    /// Default: as the plan says.
+    pub unplanned: Option<Unplanned>,
+    /// How much may be kept of what cleaning changed in an event, in bytes; 0
+    /// keeps nothing. Default 2,048.
+    pub lineage_bytes: usize,
     /// Whether requests made by HTTP libraries (curl, python-requests) and by
     /// programs of no known name count as automatons. Default false, for sources
     /// whose key a server holds; true suits pixels and browser keys.
@@ -69,7 +86,12 @@ impl Default for SourceSettings {
             normalise: Normalise::default(),
             phone_region: None,
             filter_bots: true,
-            mark_bots: false,
+            mark_bots: true,
+            rate_max: 500,
+            gpc: OptOut::default(),
+            plan: PlanMode::default(),
+            unplanned: None,
+            lineage_bytes: 2_048,
             drop_http_libraries: false,
             earliest: Timestamp::from_micros(946_684_800_000_000),
             max_ahead: Span::DAY,
@@ -148,6 +170,33 @@ pub enum FingerprintScope {
     WithoutEventId,
     /// All: some senders give a retried event a new id.
     All,
+}
+
+/// What becomes of the events of browsers that ask not to have their data sold
+/// or shared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptOut {
+    /// They are taken, and the person is flagged.
+    #[default]
+    Flag,
+    /// They are counted and let go: nothing of them is kept.
+    Drop,
+}
+
+/// How strict the tracking plan is with a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanMode {
+    /// As the plan says for each type.
+    #[default]
+    AsPlanned,
+    /// The plan is not asked.
+    Off,
+    /// What differs is kept with a remark, whatever the plan says.
+    Warn,
+    /// What differs is quarantined, whatever the plan says.
+    Strict,
 }
 
 /// How product ids are brought to one form.

@@ -5,6 +5,8 @@ mod bots;
 mod dirty;
 mod document;
 mod events;
+mod marks;
+mod network;
 mod plan;
 mod score;
 

@@ -131,12 +131,12 @@ fn message(json: &str, call: Option<Call>, shared: &Shared, limits: &Limits) -> 
     let (event, extra) = match deserializer.deserialize_map(Message { depth_max: limits.depth_max }) {
         Ok(read) => read,
         Err(error) if json.starts_with('{') => {
-            return Err(Rejection { problem: unreadable(&error), raw: json.to_owned() });
+            return Err(Rejection::new(unreadable(&error), json.to_owned()));
         }
         Err(_) => {
             let text = "expected a message such as {\"type\":\"track\",\"event\":\"…\",\"userId\":\"…\"}";
             let problem = Problem::new(ProblemCode::NotAnObject, "", text.to_owned());
-            return Err(Rejection { problem, raw: json.to_owned() });
+            return Err(Rejection::new(problem, json.to_owned()));
         }
     };
     let named = get(&extra, "type").and_then(Value::as_text);
@@ -144,7 +144,7 @@ fn message(json: &str, call: Option<Call>, shared: &Shared, limits: &Limits) -> 
     else {
         let message = "expected identify, track, page, screen, group or alias".to_owned();
         let problem = Problem::new(ProblemCode::MissingField, "type", message);
-        return Err(Rejection { problem, raw: json.to_owned() });
+        return Err(Rejection::new(problem, json.to_owned()));
     };
     Ok(translate(event, extra, call, shared))
 }

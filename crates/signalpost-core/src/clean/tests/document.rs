@@ -3,7 +3,7 @@
 use super::received_at;
 use crate::clean::bot::explain;
 use crate::clean::plan::Plan;
-use crate::clean::{RawEvent, SourceSettings, clean};
+use crate::clean::{RawEvent, Sender, SourceSettings, clean};
 use crate::value::{Value, get};
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cleaning.md"));
@@ -66,10 +66,13 @@ fn every_example_is_true() {
         } else {
             json["properties"][&column] = input.into()
         }
-        let cleaned =
-            clean(RawEvent::from_value(json.into(), 64).unwrap(), received_at(), None, &source, || {
-                "x".into()
-            });
+        let cleaned = clean(
+            RawEvent::from_value(json.into(), 64).unwrap(),
+            received_at(),
+            &Sender::default(),
+            &source,
+            || "x".into(),
+        );
         let got = cleaned.ok().and_then(|clean| match column.as_str() {
             "timestamp" if clean.problems.is_empty() => Some(clean.event.timestamp.to_string()),
             "timestamp" => None,

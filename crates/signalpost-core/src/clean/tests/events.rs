@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::received_at;
 use crate::clean::{
-    Clean, Limits, Normalise, ProblemCode, RawEvent, Rejection, SourceSettings, clean, parse_batch,
+    Clean, Limits, Normalise, ProblemCode, RawEvent, Rejection, Sender, SourceSettings, clean, parse_batch,
 };
 use crate::event::Event;
 use crate::time::Timestamp;
@@ -12,7 +12,9 @@ use crate::value::{Value, get, map_to_json};
 
 fn clean_text(json: &str, agent: Option<&str>, source: &SourceSettings) -> Result<Clean, Rejection> {
     let mut elements = parse_batch(json.as_bytes(), &Limits::default()).unwrap();
-    elements.remove(0).and_then(|raw| clean(raw, received_at(), agent, source, || "assigned".into()))
+    elements
+        .remove(0)
+        .and_then(|raw| clean(raw, received_at(), &Sender::of_agent(agent), source, || "assigned".into()))
 }
 
 fn cleaned(json: &str) -> Clean {
@@ -159,7 +161,7 @@ fn an_unusable_product_id_does_not_cost_the_event() {
 
 #[test]
 fn automatons_are_refused_where_a_person_should_be() {
-    let source = SourceSettings::default();
+    let source = SourceSettings { mark_bots: false, ..SourceSettings::default() };
     let browser = SourceSettings { drop_http_libraries: true, ..source.clone() };
     let open = SourceSettings { filter_bots: false, ..source.clone() };
     let googlebot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
@@ -180,14 +182,16 @@ fn automatons_are_refused_where_a_person_should_be() {
             serde_json::json!(agent)
         )
     };
-    assert_eq!(refused(&forwarded(googlebot)), ProblemCode::Bot);
-    assert_eq!(refused(&forwarded("python-requests/2.31")), ProblemCode::Bot);
+    for agent in [googlebot, "python-requests/2.31"] {
+        let refused = clean_text(&forwarded(agent), None, &source).unwrap_err();
+        assert_eq!(refused.problem.code, ProblemCode::Bot);
+    }
     assert!(clean_text(&forwarded(chrome), Some(googlebot), &source).is_ok());
 }
 
 #[test]
-fn automatons_can_be_kept_with_a_mark() {
-    let source = SourceSettings { mark_bots: true, ..SourceSettings::default() };
+fn automatons_are_kept_with_a_mark() {
+    let source = SourceSettings::default();
     let event = r#"{"event_type":"a","customer_id":"c"}"#;
     let by = |agent: &str| clean_text(event, Some(agent), &source).unwrap().event;
     let marked = by("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)");
@@ -303,7 +307,7 @@ proptest! {
         };
         let first = clean_text(&json.to_string(), None, &source).unwrap();
         let second =
-            clean(to_raw(&first.event), received_at(), None, &source, || "other".into()).unwrap();
+            clean(to_raw(&first.event), received_at(), &Sender::default(), &source, || "other".into()).unwrap();
         prop_assert_eq!(second.event, first.event);
         prop_assert_eq!(second.fingerprint, first.fingerprint);
     }

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::received_at;
 use crate::clean::plan::schema::Schema;
-use crate::clean::plan::{Document, Error, Learner, Plan};
+use crate::clean::plan::{Document, Error, Learner, Plan, Unplanned};
 use crate::clean::{
-    Clean, Limits, ProblemCode, Rejection, SourceSettings, clean, clean_by_plan, parse_batch,
+    Clean, Limits, PlanMode, ProblemCode, Rejection, Sender, SourceSettings, clean, clean_by_plan,
+    parse_batch,
 };
 use crate::event::Event;
 use crate::value::Value;
@@ -45,15 +46,17 @@ const PLAN: &str = r##"{
 fn by_plan(json: &str, plan: &Plan) -> Result<Clean, Rejection> {
     let mut elements = parse_batch(json.as_bytes(), &Limits::default()).unwrap();
     let source = SourceSettings::default();
-    elements
-        .remove(0)
-        .and_then(|raw| clean_by_plan(raw, received_at(), None, &source, plan, || "assigned".into()))
+    elements.remove(0).and_then(|raw| {
+        clean_by_plan(raw, received_at(), &Sender::default(), &source, plan, || "assigned".into())
+    })
 }
 
 fn event(json: &str) -> Event {
     let mut elements = parse_batch(json.as_bytes(), &Limits::default()).unwrap();
     let source = SourceSettings::default();
-    clean(elements.remove(0).unwrap(), received_at(), None, &source, || "assigned".into()).unwrap().event
+    clean(elements.remove(0).unwrap(), received_at(), &Sender::default(), &source, || "assigned".into())
+        .unwrap()
+        .event
 }
 
 /// The differences of a value from a schema, a line each.
@@ -98,9 +101,11 @@ fn what_differs_is_named_with_what_was_expected() {
 #[test]
 fn strict_rejects_and_warn_remarks() {
     let plan = Plan::from_json(PLAN).unwrap();
-    let rejection =
-        by_plan(r#"{"event_type":"purchase","customer_id":"c","product_id":"a1","price":"1,5 x"}"#, &plan)
-            .unwrap_err();
+    let rejection = by_plan(
+        r#"{"event_type":"purchase","customer_id":"c","product_id":"a1","price":"1,5 x","size":5}"#,
+        &plan,
+    )
+    .unwrap_err();
     assert_eq!(rejection.problem.code, ProblemCode::PlanViolation);
     assert_eq!(rejection.problem.field, "properties.price");
     assert!(rejection.raw.contains("\"a1\"") && rejection.raw.contains("1,5 x"), "{}", rejection.raw);
@@ -112,9 +117,40 @@ fn strict_rejects_and_warn_remarks() {
         [ProblemCode::PlanViolation]
     );
     assert_eq!(codes(r#"{"event_type":"dance","customer_id":"c"}"#), [ProblemCode::UnplannedEvent]);
+    let all: Vec<&str> = rejection.problems().map(|problem| &*problem.field).collect();
+    assert_eq!(all, ["properties.price", "properties.size"], "every violation is named");
     let strict = Plan::from_json(r#"{"unplanned":"strict"}"#).unwrap();
     let rejection = by_plan(r#"{"event_type":"dance","customer_id":"c"}"#, &strict).unwrap_err();
     assert_eq!(rejection.problem.code, ProblemCode::UnplannedEvent);
+}
+
+#[test]
+fn a_source_may_be_held_to_more_or_less_than_the_plan_says() {
+    let plan = Plan::from_json(PLAN).unwrap();
+    let outcome = |mode, unplanned, json: &str| {
+        let source = SourceSettings { plan: mode, unplanned, ..SourceSettings::default() };
+        let raw = parse_batch(json.as_bytes(), &Limits::default()).unwrap().remove(0).unwrap();
+        match clean_by_plan(raw, received_at(), &Sender::default(), &source, &plan, || "x".into()) {
+            Ok(clean) => format!("{} remarks", clean.problems.len()),
+            Err(rejection) => rejection.problem.code.to_string(),
+        }
+    };
+    let purchase = r#"{"event_type":"purchase","customer_id":"c","product_id":"a1","price":"free"}"#;
+    let view = r#"{"event_type":"product_view","customer_id":"c","category":5}"#;
+    let dance = r#"{"event_type":"dance","customer_id":"c"}"#;
+    let all = |mode, unplanned| [purchase, view, dance].map(|json| outcome(mode, unplanned, json));
+    assert_eq!(all(PlanMode::AsPlanned, None), ["plan_violation", "1 remarks", "1 remarks"]);
+    assert_eq!(all(PlanMode::Warn, None), ["1 remarks", "1 remarks", "1 remarks"]);
+    assert_eq!(all(PlanMode::Strict, None), ["plan_violation", "plan_violation", "1 remarks"]);
+    assert_eq!(
+        all(PlanMode::Strict, Some(Unplanned::Strict)),
+        ["plan_violation", "plan_violation", "unplanned_event"]
+    );
+    assert_eq!(all(PlanMode::Off, Some(Unplanned::Strict)), ["0 remarks", "0 remarks", "0 remarks"]);
+    assert_eq!(
+        all(PlanMode::AsPlanned, Some(Unplanned::Allow)),
+        ["plan_violation", "1 remarks", "0 remarks"]
+    );
 }
 
 #[test]
