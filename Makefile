@@ -47,4 +47,4 @@ setup-test: setup
 	@./scripts/setup test
 
 clean:
-	rm -rf target demo-data web/node_modules sdk/node_modules sdk/.build
+	rm -rf target demo-data web/node_modules sdk/node_modules sdk/.build sdk/.venv

@@ -6,7 +6,7 @@ import typescript from "typescript-eslint";
 const markup = "The SDK never writes markup into a page.";
 
 export default defineConfig(
-  { ignores: ["**/node_modules/", "**/dist/", ".build/"] },
+  { ignores: ["**/node_modules/", "**/dist/", ".build/", ".venv/"] },
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: "error" },

@@ -11,7 +11,7 @@ const home = fileURLToPath(new URL("../", import.meta.url));
 const out = `${home}.build/`;
 const words = process.argv.slice(2);
 
-const entryPoints = ["browser/tests", "gtm/tests"]
+const entryPoints = ["browser/tests", "gtm/tests", "libraries/tests"]
   .flatMap((folder) => readdirSync(home + folder).map((name) => `${folder}/${name}`))
   .filter((path) => path.endsWith(".test.ts") && (words.length === 0 || words.some((word) => path.includes(word))));
 

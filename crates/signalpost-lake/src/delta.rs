@@ -14,7 +14,7 @@ use deltalake::arrow::compute::cast;
 use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
-use deltalake::kernel::{Action, Add, Transaction};
+use deltalake::kernel::{Action, Add, StructField, Transaction};
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::parquet::basic::{Compression, Encoding, ZstdLevel};
 use deltalake::parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -86,20 +86,8 @@ impl Delta {
         } else {
             builder.load().await.map_err(&failed)?
         };
-        let delta = Self { table, folder, state: Mutex::new(state) };
-        delta.check_schema().await?;
-        Ok(delta)
-    }
-
-    async fn check_schema(&self) -> Result<(), Error> {
-        let state = self.state.lock().await;
-        let schema = state.snapshot().map_err(Error::table(self.table, "read its schema"))?.schema();
-        let found: Vec<&str> = schema.fields().map(|field| field.name().as_str()).collect();
-        let expected: Vec<&str> = self.table.columns().iter().map(|(name, _)| *name).collect();
-        if found == expected {
-            return Ok(());
-        }
-        Err(Error::Schema { table: self.table, found: found.join(", "), expected: expected.join(", ") })
+        let state = with_all_columns(table, state).await?;
+        Ok(Self { table, folder, state: Mutex::new(state) })
     }
 
     /// Takes the right to change the table.
@@ -281,6 +269,23 @@ async fn create(table: Table, unborn: DeltaTable, retention_hours: u32) -> Resul
         .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(table.time_column()))
         .await
         .map_err(Error::table(table, "create it"))
+}
+
+/// The table with the columns of this version. One that lacks the last few was
+/// written by an earlier version and gets them: they are NULL in its files.
+async fn with_all_columns(table: Table, state: DeltaTable) -> Result<DeltaTable, Error> {
+    let schema = state.snapshot().map_err(Error::table(table, "read its schema"))?.schema();
+    let found: Vec<&str> = schema.fields().map(|field| field.name().as_str()).collect();
+    let expected: Vec<&str> = table.columns().iter().map(|(name, _)| *name).collect();
+    if found == expected {
+        return Ok(state);
+    }
+    if !found.is_empty() && expected.starts_with(&found) {
+        let new: Vec<StructField> = table.delta_fields().into_iter().skip(found.len()).collect();
+        tracing::info!(%table, columns = new.len(), "adding columns of this version");
+        return state.add_columns().with_fields(new).await.map_err(Error::table(table, "add columns"));
+    }
+    Err(Error::Schema { table, found: found.join(", "), expected: expected.join(", ") })
 }
 
 /// How each column is written. Text that is read as a whole or not at all gets

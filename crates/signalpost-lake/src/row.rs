@@ -78,6 +78,9 @@ pub(crate) trait Row: Send + Sync + Sized + 'static {
     /// Adds the row's own columns; those of the log are added by the caller.
     fn fill(&self, columns: &mut Columns);
 
+    /// Adds the columns that stand behind those of the log: they came later.
+    fn fill_behind(&self, _: &mut Columns) {}
+
     /// Called once for all rows about to become columns.
     fn observe(_: &[Logged<Self>], _: &Registry) {}
 }
@@ -90,6 +93,7 @@ pub(crate) fn to_batch<R: Row>(rows: &[Logged<R>], registry: &Registry) -> Resul
         row.fill(&mut columns);
         columns.long(i64::from(*stream));
         columns.long(offset.cast_signed());
+        row.fill_behind(&mut columns);
     }
     columns.finish(R::TABLE)
 }
@@ -187,6 +191,10 @@ impl Row for Arc<Event> {
         columns.json(&self.properties);
         columns.json(&self.traits);
         columns.json(&self.context);
+    }
+
+    fn fill_behind(&self, columns: &mut Columns) {
+        columns.maybe_text(self.marked_bot());
     }
 
     fn observe(rows: &[Logged<Self>], registry: &Registry) {

@@ -72,7 +72,8 @@ impl Table {
         self as usize
     }
 
-    /// The columns on disk, in order.
+    /// The columns on disk, in order. New ones go to the end: tables of earlier
+    /// versions get them when they are opened.
     pub(crate) fn columns(self) -> &'static [(&'static str, Kind)] {
         use Kind::{Long, Text, Time};
         match self {
@@ -90,6 +91,7 @@ impl Table {
                 ("context", Text),
                 ("log_partition", Long),
                 ("log_offset", Long),
+                ("marked_bot", Text),
             ],
             Self::Memberships => &[
                 ("profile_id", Text),

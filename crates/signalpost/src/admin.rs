@@ -4,6 +4,7 @@
 
 pub mod campaigns;
 pub mod catalog;
+pub mod debug;
 pub mod deliveries;
 pub mod destinations;
 pub mod hooks;
@@ -11,6 +12,7 @@ pub mod imports;
 pub mod inbox;
 pub mod keys;
 pub mod live;
+pub mod plan;
 pub mod privacy;
 pub mod profiles;
 pub mod quarantine;
@@ -19,6 +21,7 @@ pub mod sources;
 pub mod sql;
 pub mod stats;
 pub mod templates;
+pub mod timeline;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -43,6 +46,14 @@ pub fn json(status: StatusCode, body: &Json) -> Response {
 /// A JSON answer of status 200.
 pub fn ok(body: &Json) -> Response {
     json(StatusCode::OK, body)
+}
+
+/// An object with one member more.
+fn with(mut object: Json, name: &str, value: impl Into<Json>) -> Json {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
+    object
 }
 
 /// Reads a JSON body.

@@ -11,10 +11,12 @@ use signalpost_core::catalog::Catalog;
 use signalpost_core::clean::SourceSettings;
 use signalpost_core::program::Program;
 use signalpost_core::recommend::Model;
+use signalpost_core::time::Span;
 use signalpost_lake::Lake;
 
 use crate::clock::Clock;
 use crate::collect::hooks::Hooks;
+use crate::collect::intake::Intake;
 use crate::content::Content;
 use crate::deliver::inbox::Inbox;
 use crate::documents::{Documents, Kind};
@@ -53,6 +55,8 @@ pub struct App {
     pub oauth: OAuth<AppStore>,
     /// Live messages and counts.
     pub hub: Arc<Hub>,
+    /// What requests share while their events are cleaned.
+    pub intake: Intake,
     /// History and SQL.
     pub lake: Lake,
     /// Held by the simulation under way: one at a time.
@@ -131,6 +135,7 @@ impl App {
         ));
         let sources = load_sources(&documents)?;
         let hooks = Hooks::load(&documents)?;
+        let intake = Intake::load(&documents, &settings)?;
         let program = crate::define::newest_program(&store, &log)?;
         let app = Arc::new(Self {
             inbox,
@@ -144,6 +149,7 @@ impl App {
             keys,
             oauth,
             hub,
+            intake,
             lake,
             simulating: Arc::default(),
             refreshing: Mutex::default(),
@@ -282,6 +288,7 @@ fn open_log(folder: &Path, settings: &Settings) -> anyhow::Result<EmbeddedLog> {
     let own = embedded::Settings {
         partitions: settings.partitions,
         min_free_bytes: settings.min_free_bytes,
+        remembered: Span::DAY.times(i64::from(settings.dedup_days)),
         ..embedded::Settings::default()
     };
     EmbeddedLog::open(folder, &own).with_context(|| format!("cannot open the log in {}", folder.display()))

@@ -8,9 +8,11 @@
 pub mod access;
 pub mod bench;
 pub mod client;
+pub mod debug;
 pub mod hooks;
 pub mod import;
 pub mod output;
+pub mod plan;
 pub mod quarantine;
 pub mod segment;
 pub mod serve;
@@ -66,6 +68,11 @@ enum Command {
     /// Webhooks of other systems, and what they mean.
     #[command(subcommand)]
     Hooks(hooks::Command),
+    /// Work on the tracking plan.
+    #[command(subcommand)]
+    Plan(plan::Command),
+    /// Show the last events and what each stage did to them.
+    Debug(debug::Debug),
     /// See and retry deliveries.
     #[command(subcommand)]
     Delivery(simple::Delivery),
@@ -177,6 +184,8 @@ async fn ask(command: Command, client: &Client, json: bool) -> anyhow::Result<Ex
         Command::Recommend(command) => simple::recommend(&command, client, json).await,
         Command::Quarantine(command) => quarantine::run(command, client, json).await,
         Command::Hooks(command) => hooks::run(command, client, json).await,
+        Command::Plan(command) => plan::run(command, client, json).await,
+        Command::Debug(command) => debug::run(command, client, json).await,
         Command::Delivery(command) => simple::delivery(command, client, json).await,
         Command::Keys(command) => access::keys(command, client, json).await,
         Command::OAuth(command) => access::oauth(command, client, json).await,

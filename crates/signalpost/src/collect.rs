@@ -6,7 +6,10 @@
 pub mod body;
 pub mod events;
 pub mod hooks;
+pub mod intake;
 pub mod pixel;
+pub mod rates;
+pub mod request;
 pub mod tracking;
 
 use std::sync::Arc;
@@ -14,18 +17,23 @@ use std::sync::atomic::Ordering;
 
 use axum::http::HeaderMap;
 use serde_json::{Value as Json, json};
-use signalpost_core::clean::{self, Clean, FingerprintScope, RawEvent, Rejection, SourceSettings};
+use signalpost_core::clean::{
+    self, Clean, FingerprintScope, OptOut, RawEvent, Rejection, Sender, SourceSettings,
+};
 use signalpost_core::id::EventId;
 use signalpost_core::time::{Span, Timestamp};
 use signalpost_core::value::map_to_json;
 
 use crate::app::App;
 use crate::clock;
+use crate::debugger::{Trace, Traces};
 use crate::history::event_json;
 use crate::log::dedup::{Identity, event_identity};
 use crate::log::writer::{Incoming, Receipt, Submission, SubmitError, WINDOW_MAX};
 use crate::log::{Quarantined, encode_event};
 use crate::problem::Problem;
+
+pub use request::Request;
 
 /// What is said of one event that was not taken, or only with a remark.
 #[derive(Clone, Debug)]
@@ -41,6 +49,13 @@ struct Remark {
 pub struct Sorted {
     submission: Submission,
     remarks: Vec<Remark>,
+    /// Clean events that automatons did.
+    marked: usize,
+    /// Events let go of, since their browsers ask for that.
+    dropped: usize,
+    /// Types of events that differ from the plan and were kept.
+    differing: Vec<Box<str>>,
+    traces: Traces,
 }
 
 impl Sorted {
@@ -80,6 +95,27 @@ impl Sorted {
         self.submission.released.push(id);
         self
     }
+
+    fn take(&mut self, clean: Clean, source: &SourceSettings) {
+        self.marked += usize::from(!clean.event.counts());
+        let differs = |problem: &clean::Problem| {
+            matches!(problem.code, clean::ProblemCode::PlanViolation | clean::ProblemCode::UnplannedEvent)
+        };
+        if clean.problems.iter().any(differs) {
+            self.differing.push(clean.event.event_type.clone());
+        }
+        self.submission.events.push(incoming(clean, source));
+    }
+
+    fn refuse(&mut self, index: usize, rejection: Rejection, request: &Request<'_>) {
+        self.remarks.extend(rejection.problems().map(|problem| Remark {
+            index,
+            code: problem.code.as_str(),
+            field: problem.field.clone(),
+            message: problem.message.clone(),
+        }));
+        self.submission.quarantined.push(quarantined(rejection, request));
+    }
 }
 
 /// The name that whoever sends gave a request by `Idempotency-Key`, as a
@@ -103,44 +139,65 @@ pub fn idempotency(headers: &HeaderMap, source: &str) -> Result<Option<u128>, Pr
 /// Cleans a request's events.
 pub fn sort<'a>(
     elements: impl IntoIterator<Item = Result<RawEvent<'a>, Rejection>>,
-    received_at: Timestamp,
-    user_agent: &str,
-    source: &SourceSettings,
+    request: &Request<'_>,
 ) -> Sorted {
-    let mut sorted = Sorted::default();
+    sort_traced(elements, request, Traces::default())
+}
+
+/// As [`sort`], telling of the first events what happened to them.
+pub fn sort_traced<'a>(
+    elements: impl IntoIterator<Item = Result<RawEvent<'a>, Rejection>>,
+    request: &Request<'_>,
+    traces: Traces,
+) -> Sorted {
+    let source = &*request.source;
+    let too_fast = |identity: &str, at: Timestamp| {
+        let rates = request.rates.filter(|_| source.rate_max > 0);
+        rates.is_some_and(|rates| rates.is_beyond(source.id.as_str(), identity, at, source.rate_max))
+    };
+    let sender = Sender {
+        user_agent: Some(request.user_agent),
+        opted_out: request.opted_out,
+        data_centre: request.data_centre,
+        too_fast: Some(&too_fast),
+    };
+    let mut sorted = Sorted { traces, ..Sorted::default() };
     for (index, element) in elements.into_iter().enumerate() {
-        let cleaned =
-            element.and_then(|raw| clean::clean(raw, received_at, Some(user_agent), source, new_event_id));
+        let mut trace = sorted.traces.begin(&element);
+        let opted_out = request.opted_out || element.as_ref().is_ok_and(RawEvent::is_opted_out);
+        if opted_out && source.gpc == OptOut::Drop {
+            sorted.dropped += 1;
+            sorted.traces.end(trace.map(Trace::dropped));
+            continue;
+        }
+        let cleaned = element.and_then(|raw| {
+            clean::clean_by_plan(raw, request.received_at, &sender, source, &request.plan, new_event_id)
+        });
         match cleaned {
-            Ok(clean) => sorted.submission.events.push(incoming(clean, source)),
+            Ok(clean) => {
+                trace = trace.map(|trace| trace.cleaned(&clean, sorted.submission.events.len()));
+                sorted.take(clean, source);
+            }
             Err(rejection) => {
-                sorted.remarks.push(Remark {
-                    index,
-                    code: rejection.problem.code.as_str(),
-                    field: rejection.problem.field.clone(),
-                    message: rejection.problem.message.clone(),
-                });
-                sorted.submission.quarantined.push(quarantined(rejection, received_at, user_agent, source));
+                trace = trace.map(|trace| trace.refused(&rejection));
+                sorted.refuse(index, rejection, request);
             }
         }
+        sorted.traces.end(trace);
     }
     sorted
 }
 
-fn quarantined(
-    rejection: Rejection,
-    received_at: Timestamp,
-    user_agent: &str,
-    source: &SourceSettings,
-) -> Quarantined {
+fn quarantined(rejection: Rejection, request: &Request<'_>) -> Quarantined {
+    let problem = rejection.summary();
     Quarantined {
-        received_at,
-        source: source.id.as_str().into(),
-        code: rejection.problem.code.as_str().into(),
-        field: rejection.problem.field.into(),
-        message: rejection.problem.message.into(),
+        received_at: request.received_at,
+        source: request.source.id.as_str().into(),
+        code: problem.code.as_str().into(),
+        field: problem.field.into(),
+        message: problem.message.into(),
         raw: rejection.raw.into(),
-        user_agent: user_agent.into(),
+        user_agent: request.user_agent.into(),
     }
 }
 
@@ -161,6 +218,23 @@ fn new_event_id() -> EventId {
     EventId::from(uuid::Uuid::now_v7().to_string())
 }
 
+/// Cleans a request's events, makes them durable under the request's `name`, see
+/// [`idempotency`], and counts them.
+///
+/// # Errors
+/// When they cannot be made durable: then none of them is taken.
+pub async fn collect<'a>(
+    app: &Arc<App>,
+    elements: impl IntoIterator<Item = Result<RawEvent<'a>, Rejection>>,
+    request: &Request<'_>,
+    name: Option<u128>,
+    bytes: usize,
+) -> Result<Taken, Problem> {
+    let traces = app.intake.debugger.begin(request.source.id.as_str(), request.received_at);
+    let sorted = sort_traced(elements, request, traces).named(name);
+    submit(app, sorted, bytes).await
+}
+
 /// Makes sorted events durable, and counts them.
 ///
 /// # Errors
@@ -174,15 +248,28 @@ pub async fn submit(app: &Arc<App>, mut sorted: Sorted, bytes: usize) -> Result<
     }
     sorted.submission.bytes = bytes;
     let submission = std::mem::take(&mut sorted.submission);
-    let receipt = app.writer.submit(submission).await.map_err(|error| refuse(app, error))?;
+    let receipt = match app.writer.submit(submission).await {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            app.intake.debugger.failed(sorted.traces, &error);
+            return Err(refuse(app, error));
+        }
+    };
+    app.intake.debugger.durable(sorted.traces, &receipt.repeats);
     let counters = &app.hub.counters;
-    counters.received.fetch_add((events + reasons.len()) as u64, Ordering::Relaxed);
-    counters.accepted.fetch_add(receipt.accepted as u64, Ordering::Relaxed);
-    counters.duplicates.fetch_add(receipt.duplicates as u64, Ordering::Relaxed);
+    let count = |counter: &std::sync::atomic::AtomicU64, by: usize| {
+        counter.fetch_add(by as u64, Ordering::Relaxed);
+    };
+    count(&counters.received, events + reasons.len() + sorted.dropped);
+    count(&counters.accepted, receipt.accepted);
+    count(&counters.duplicates, receipt.duplicates);
+    count(&counters.marked, sorted.marked);
+    count(&counters.dropped, sorted.dropped);
     for reason in &reasons {
         app.hub.count_refusal(reason);
     }
-    Ok(Taken { receipt, remarks: sorted.remarks })
+    app.hub.count_differing(sorted.differing);
+    Ok(Taken { receipt, marked: sorted.marked, dropped: sorted.dropped, remarks: sorted.remarks })
 }
 
 /// What became of a request's events.
@@ -190,6 +277,10 @@ pub async fn submit(app: &Arc<App>, mut sorted: Sorted, bytes: usize) -> Result<
 pub struct Taken {
     /// How many were accepted, left out and refused.
     pub receipt: Receipt,
+    /// Clean ones that automatons did.
+    marked: usize,
+    /// Let go of, since their browsers ask for that.
+    dropped: usize,
     remarks: Vec<Remark>,
 }
 
@@ -197,16 +288,26 @@ impl Taken {
     /// The same as JSON.
     pub fn to_json(&self) -> Json {
         let Receipt { accepted, duplicates, quarantined, .. } = self.receipt;
-        json!({"accepted": accepted, "duplicates": duplicates, "quarantined": quarantined, "errors": errors(&self.remarks)})
+        let mut json = json!({"accepted": accepted, "duplicates": duplicates, "quarantined": quarantined, "errors": errors(&self.remarks)});
+        if let Some(object) = json.as_object_mut() {
+            object.extend(self.seldom().map(|(name, count)| (name.to_owned(), count.into())));
+        }
+        json
     }
 
     /// The same as text, for the busiest of answers.
     pub fn to_body(&self) -> String {
         let errors = errors(&self.remarks);
         let Receipt { accepted, duplicates, quarantined, .. } = self.receipt;
+        let seldom: String = self.seldom().map(|(name, count)| format!(r#","{name}":{count}"#)).collect();
         format!(
-            r#"{{"accepted":{accepted},"duplicates":{duplicates},"quarantined":{quarantined},"errors":{errors}}}"#
+            r#"{{"accepted":{accepted},"duplicates":{duplicates},"quarantined":{quarantined},"errors":{errors}{seldom}}}"#
         )
+    }
+
+    /// What is told only when there is some.
+    fn seldom(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        [("marked", self.marked), ("dropped", self.dropped)].into_iter().filter(|(_, count)| *count > 0)
     }
 }
 

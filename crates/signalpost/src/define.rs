@@ -1,6 +1,8 @@
 //! Definitions take effect: checked, kept as documents, put on the log of
 //! every partition, and in force when this returns.
 
+pub mod plan;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;

@@ -35,6 +35,8 @@ pub enum Kind {
     Hook,
     /// A request about somebody's data.
     PrivacyRequest,
+    /// What events of a type have to look like.
+    Plan,
     /// A setting of the installation itself.
     Meta,
 }
@@ -53,6 +55,7 @@ impl Kind {
             Self::Item => b'i',
             Self::Hook => b'h',
             Self::PrivacyRequest => b'p',
+            Self::Plan => b'n',
             Self::Meta => b'm',
         }
     }

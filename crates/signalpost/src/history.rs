@@ -354,13 +354,14 @@ fn note_person(app: &App, partition: u32, offset: u64, body: &Body) {
 
 fn observe(app: &App, events: &[(u64, Arc<Event>)]) {
     let mut model = app.model.lock().unwrap_or_else(PoisonError::into_inner);
-    for (_, event) in events {
+    let counting = || events.iter().map(|(_, event)| event).filter(|event| event.counts());
+    for event in counting() {
         if let Some(key) = event.profile_key() {
             model.observe(event, &key);
         }
     }
     drop(model);
-    app.hub.count_types(events.iter().map(|(_, event)| &*event.event_type));
+    app.hub.count_types(counting().map(|event| &*event.event_type));
     if app.hub.has_listeners() {
         for (_, event) in events {
             app.hub.tell("event", &event_json(event));
@@ -380,6 +381,7 @@ pub fn event_json(event: &Event) -> serde_json::Value {
         "product_id": event.product_id.as_ref().map(signalpost_core::id::ProductId::as_str),
         "properties": signalpost_core::value::map_to_json(&event.properties),
         "source": event.source.as_str(),
+        "bot": event.marked_bot(),
     })
 }
 

@@ -13,6 +13,8 @@ use tokio::sync::broadcast;
 const LIVE_MESSAGES_MAX: usize = 8_192;
 /// Places for the times of receipt of accepted events, for measuring: 2 MiB.
 const TIMED_EVENTS: usize = 1 << 18;
+/// Types of events that are counted by name.
+const TYPES_MAX: usize = 1_000;
 /// How exactly those times are kept.
 const TIMED_STEP: Duration = Duration::from_micros(10);
 
@@ -38,6 +40,10 @@ pub struct Counters {
     pub quarantined: AtomicU64,
     /// Of those, bots.
     pub bots: AtomicU64,
+    /// Events of bots that were accepted with a mark, repeats among them.
+    pub marked: AtomicU64,
+    /// Events let go of, since their browsers ask for that.
+    pub dropped: AtomicU64,
     /// Records the workers took.
     pub processed: AtomicU64,
     /// Memberships begun.
@@ -56,6 +62,8 @@ pub struct Hub {
     pub counters: Counters,
     by_type: Mutex<HashMap<Box<str>, u64>>,
     by_reason: Mutex<BTreeMap<Box<str>, u64>>,
+    /// Events that differ from the tracking plan and were kept, by type.
+    differing: Mutex<BTreeMap<Box<str>, u64>>,
     deliveries: Mutex<BTreeMap<&'static str, u64>>,
     received: Received,
     timings: Mutex<Timings>,
@@ -128,6 +136,7 @@ impl Default for Hub {
             counters: Counters::default(),
             by_type: Mutex::default(),
             by_reason: Mutex::default(),
+            differing: Mutex::default(),
             deliveries: Mutex::default(),
             received: Received::new(),
             timings: Mutex::new(Timings { to_change: histogram(), to_delivery: histogram() }),
@@ -202,6 +211,25 @@ impl Hub {
         }
     }
 
+    /// Counts events that differ from the tracking plan and were kept.
+    pub fn count_differing(&self, types: Vec<Box<str>>) {
+        if types.is_empty() {
+            return;
+        }
+        let mut differing = self.differing.lock().unwrap_or_else(PoisonError::into_inner);
+        for event_type in types {
+            let known = differing.len() < TYPES_MAX || differing.contains_key(&event_type);
+            let event_type = if known { event_type } else { "…".into() };
+            *differing.entry(event_type).or_default() += 1;
+        }
+    }
+
+    /// Events of a type that differ from the tracking plan and were kept.
+    pub fn differing(&self, event_type: &str) -> u64 {
+        let differing = self.differing.lock().unwrap_or_else(PoisonError::into_inner);
+        differing.get(event_type).copied().unwrap_or_default()
+    }
+
     /// Counts a delivery by what became of it.
     pub fn count_delivery(&self, status: &'static str) {
         let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -225,10 +253,13 @@ impl Hub {
                 "accepted": read(&self.counters.accepted),
                 "duplicates": read(&self.counters.duplicates),
                 "quarantined": read(&self.counters.quarantined),
-                "bots": read(&self.counters.bots),
+                "bots": read(&self.counters.bots) + read(&self.counters.marked),
+                "marked": read(&self.counters.marked),
+                "dropped": read(&self.counters.dropped),
                 "processed": read(&self.counters.processed),
                 "derived": read(&self.counters.derived),
                 "by_type": by_type,
+                "differing": &*self.differing.lock().unwrap_or_else(PoisonError::into_inner),
                 "by_reason": &*self.by_reason.lock().unwrap_or_else(PoisonError::into_inner),
             },
             "memberships": {"entries": read(&self.counters.entries), "exits": read(&self.counters.exits)},

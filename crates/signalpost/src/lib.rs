@@ -23,6 +23,7 @@ pub mod worker;
 
 pub mod admin;
 pub mod database;
+pub mod debugger;
 pub mod define;
 pub mod documents;
 pub mod history;

@@ -251,6 +251,14 @@ pub trait Log: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(QuarantineId, Quarantined)>, Error>;
 
+    /// Whether an event is still in quarantine.
+    ///
+    /// # Errors
+    /// When that cannot be told now.
+    fn holds_quarantined(&self, id: QuarantineId) -> Result<bool, Error> {
+        Ok(self.quarantined(id, 1)?.first().is_some_and(|(first, _)| *first == id))
+    }
+
     /// How many events are in quarantine.
     fn quarantine_len(&self) -> u64;
 }

@@ -25,8 +25,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::admin::{
-    campaigns, catalog, deliveries, destinations, hooks, imports, inbox, keys, live, privacy, profiles,
-    quarantine, segments, sources, sql, stats, templates,
+    campaigns, catalog, debug, deliveries, destinations, hooks, imports, inbox, keys, live, plan, privacy,
+    profiles, quarantine, segments, sources, sql, stats, templates, timeline,
 };
 use crate::app::App;
 use crate::collect::{events, hooks as hooks_in, pixel, tracking};
@@ -63,6 +63,13 @@ fn administration() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(privacy::list))
         .routes(routes!(sources::list))
         .routes(routes!(sources::put))
+        .routes(routes!(plan::list, plan::import))
+        .routes(routes!(plan::get, plan::put, plan::delete))
+        .routes(routes!(plan::versions))
+        .routes(routes!(plan::learn))
+        .routes(routes!(plan::check))
+        .routes(routes!(debug::events))
+        .routes(routes!(debug::live))
         .routes(routes!(segments::list))
         .routes(routes!(segments::check))
         .routes(routes!(segments::preview::preview))
@@ -81,6 +88,7 @@ fn administration() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(profiles::find))
         .routes(routes!(profiles::get))
         .routes(routes!(profiles::segments))
+        .routes(routes!(timeline::get_timeline))
         .routes(routes!(profiles::explain))
         .routes(routes!(profiles::consent))
         .routes(routes!(templates::list))
@@ -100,6 +108,7 @@ fn administration() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(inbox::get))
         .routes(routes!(inbox::eml))
         .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::groups))
         .routes(routes!(quarantine::replay))
         .routes(routes!(quarantine::discard))
         .routes(routes!(imports::list))

@@ -39,6 +39,10 @@ pub struct Settings {
     pub request_seconds_max: u64,
     /// Records are kept on the log at least this many days.
     pub log_days: u32,
+    /// An event sent again within this many days is known again by its id: 7 to 60.
+    pub dedup_days: u32,
+    /// A file with the networks of data centres, one a line: `203.0.113.0/24`.
+    pub data_centres: Option<PathBuf>,
     /// Seconds between commits to the lake.
     pub lake_commit_seconds: u64,
     /// Memory for SQL, in bytes.
@@ -84,6 +88,8 @@ impl Default for Settings {
             batch_events_max: 10_000,
             request_seconds_max: 30,
             log_days: 7,
+            dedup_days: 7,
+            data_centres: None,
             lake_commit_seconds: 5,
             sql_memory_bytes: 512 << 20,
             oauth_token_seconds: 600,
@@ -111,7 +117,8 @@ impl Settings {
             None => toml::Table::new(),
         };
         let known = toml::Table::try_from(Self { public_url: " ".into(), ..Self::default() })?;
-        let optional = ["tls_certificate", "tls_key", "tls_client_ca", "admin_key", "write_key"];
+        let optional =
+            ["tls_certificate", "tls_key", "tls_client_ca", "data_centres", "admin_key", "write_key"];
         for name in known.keys().map(String::as_str).chain(optional) {
             if let Some(value) = environment(&format!("SIGNALPOST_{}", name.to_uppercase())) {
                 let value = match known.get(name) {
@@ -154,6 +161,11 @@ impl Settings {
             self.oauth_token_seconds
         );
         anyhow::ensure!(self.oauth_key_days >= 1, "oauth_key_days must be at least 1");
+        anyhow::ensure!(
+            (7..=60).contains(&self.dedup_days),
+            "dedup_days must be from 7 to 60, not {}",
+            self.dedup_days
+        );
         anyhow::ensure!(self.body_bytes_max >= 1024, "body_bytes_max must be at least 1024");
         Ok(())
     }

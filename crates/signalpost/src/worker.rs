@@ -253,10 +253,14 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// Applies an event to the profile `key`, which may not be the one the
     /// event names: a linked device's events belong to the person.
     fn apply_event(&mut self, key: &ProfileKey, event: &Event) -> Result<(), Error> {
-        let mut profile = self.load(key)?;
         let sequence = self.position.next_sequence();
         let moment = Moment { timestamp: event.timestamp, sequence };
         self.batch.put(Table::Timeline, timeline_key(key, moment), state::encode(event));
+        if !event.counts() {
+            // It stands in the timeline to be seen; it makes nobody a profile.
+            return Ok(());
+        }
+        let mut profile = self.load(key)?;
         let mut actions = Vec::new();
         step::apply(&mut profile, &self.program, event, sequence, self.position.now, &mut actions);
         self.keep(profile);

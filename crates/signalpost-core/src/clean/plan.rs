@@ -108,8 +108,8 @@ pub enum Error {
     },
 }
 
-/// A compiled plan.
-#[derive(Debug)]
+/// A compiled plan. By default one that plans nothing.
+#[derive(Debug, Default)]
 pub struct Plan {
     document: Document,
     events: HashMap<Box<str>, Planned>,

@@ -141,6 +141,15 @@ impl Rejection {
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         std::iter::once(&self.problem).chain(&self.more)
     }
+
+    /// Everything that is wrong as one problem, so that it can be mended at once.
+    pub fn summary(&self) -> Problem {
+        let mut summary = self.problem.clone();
+        for Problem { field, message, .. } in &self.more {
+            summary.message.push_str(&format!("; {field}: {message}"));
+        }
+        summary
+    }
 }
 
 /// A body in which no event can be found at all.

@@ -37,6 +37,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason there is.
+    pub const ALL: [Self; 8] = [
+        Self::Agent,
+        Self::UnnamedAgent,
+        Self::MachineOpen,
+        Self::WebDriver,
+        Self::NoScreen,
+        Self::NoLanguage,
+        Self::Rate,
+        Self::DataCentre,
+    ];
+
     /// The reason as answers show it: never changed.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +66,7 @@ impl Reason {
     /// Its share of the points. What proves it by itself has 100; what people
     /// have too, behind a company's network or an old browser, is not enough
     /// alone.
-    const fn points(self) -> u8 {
+    pub(super) const fn points(self) -> u8 {
         match self {
             Self::Agent | Self::WebDriver => 100,
             Self::Rate => 60,
@@ -129,22 +141,22 @@ pub fn score(context: &Map, evidence: Evidence<'_>) -> Score {
 #[derive(Debug)]
 pub struct Rates {
     window: Span,
-    events_max: u32,
     identities_max: usize,
     seen: HashMap<u64, (Timestamp, u32)>,
 }
 
 impl Rates {
-    /// Counts windows of `window`; more than `events_max` events in one are too
-    /// many. At most `identities_max` identities are remembered.
-    pub fn new(window: Span, events_max: u32, identities_max: usize) -> Self {
-        Self { window, events_max, identities_max: identities_max.max(1), seen: HashMap::new() }
+    /// Counts windows of `window`. At most `identities_max` identities are
+    /// remembered.
+    pub fn new(window: Span, identities_max: usize) -> Self {
+        Self { window, identities_max: identities_max.max(1), seen: HashMap::new() }
     }
 
-    /// Takes in an event of an identity, named by a hash, and tells whether it
-    /// now acts too fast. A burst is judged by its own window, so that a batch
-    /// sent after hours offline, whose events have their own times, is none.
-    pub fn observe(&mut self, identity: u64, at: Timestamp) -> bool {
+    /// Takes in an event of an identity, named by a hash, and tells how many it
+    /// has sent in the window. A burst is judged by its own window, so that a
+    /// batch sent after hours offline, whose events have their own times, is
+    /// none.
+    pub fn observe(&mut self, identity: u64, at: Timestamp) -> u32 {
         if self.seen.len() >= self.identities_max && !self.seen.contains_key(&identity) {
             self.forget(at);
         }
@@ -154,7 +166,7 @@ impl Rates {
             (*start, *count) = (at, 0);
         }
         *count = count.saturating_add(1);
-        *count > self.events_max
+        *count
     }
 
     /// Forgets the windows that are over, or the older half.

@@ -53,8 +53,9 @@ impl Query {
     /// The lake's own tables that it reads: those which no live table hides.
     pub(super) fn lake_tables(&self, live: &dyn LiveTables) -> BTreeSet<Table> {
         let names: HashSet<&str> = self.tables.iter().filter_map(plain_name).collect();
-        let is_read = |table: &Table| {
-            names.contains(table.name()) && (*table == Table::Events || live.table(table.name()).is_none())
+        let is_read = |table: &Table| match table {
+            Table::Events => names.contains(table.name()) || names.contains(super::tables::EVENTS_ALL),
+            _ => names.contains(table.name()) && live.table(table.name()).is_none(),
         };
         Table::ALL.into_iter().filter(is_read).collect()
     }

@@ -22,6 +22,9 @@ use crate::table::Table;
 use super::statement::Query;
 use super::{explain, plain_name};
 
+/// The events that `events` shows, and those of automatons.
+pub(super) const EVENTS_ALL: &str = "events_all";
+
 /// Gives the session every table that the query names.
 pub(super) fn register(
     state: &SessionState,
@@ -34,12 +37,23 @@ pub(super) fn register(
     let schema = state.schema_for_ref("events").map_err(failed)?;
     let mut held: Vec<&str> = Vec::new();
     for (table, snapshot) in snapshots {
-        let provider: Arc<dyn TableProvider> = match table {
-            Table::Events => Arc::new(events(lake, query, snapshot).map_err(failed)?),
-            Table::Memberships | Table::Deliveries | Table::Identities => Arc::new(snapshot),
-        };
-        schema.register_table(table.name().to_owned(), provider).map_err(failed)?;
-        held.push(table.name());
+        let snapshot = Arc::new(snapshot);
+        let mut providers: Vec<(&str, Arc<dyn TableProvider>)> = Vec::new();
+        match table {
+            Table::Events => {
+                for name in [table.name(), EVENTS_ALL] {
+                    let view = events(lake, query, Arc::clone(&snapshot), name).map_err(failed)?;
+                    providers.push((name, Arc::new(view)));
+                }
+            }
+            Table::Memberships | Table::Deliveries | Table::Identities => {
+                providers.push((table.name(), snapshot));
+            }
+        }
+        for (name, provider) in providers {
+            schema.register_table(name.to_owned(), provider).map_err(failed)?;
+            held.push(name);
+        }
     }
     for reference in &query.tables {
         let Some(name) = plain_name(reference) else { continue };
@@ -56,6 +70,7 @@ pub(super) fn register(
 
 fn unknown(name: &str, live: &dyn LiveTables) -> SqlError {
     let mut names: Vec<String> = Table::ALL.iter().map(|table| table.name().to_owned()).collect();
+    names.push(EVENTS_ALL.to_owned());
     names.extend(live.names());
     names.sort();
     names.dedup();
@@ -95,9 +110,17 @@ fn register_live(
     Ok(())
 }
 
-/// `events` as a view over its snapshot.
-fn events(lake: &Lake, query: &Query, snapshot: Snapshot) -> Result<ViewTable, DataFusionError> {
-    let scan = LogicalPlanBuilder::scan("events", provider_as_source(Arc::new(snapshot)), None)?;
+/// `events`, or [`EVENTS_ALL`], as a view over its snapshot.
+fn events(
+    lake: &Lake,
+    query: &Query,
+    snapshot: Arc<Snapshot>,
+    name: &str,
+) -> Result<ViewTable, DataFusionError> {
+    let mut scan = LogicalPlanBuilder::scan(name, provider_as_source(snapshot), None)?;
+    if name != EVENTS_ALL {
+        scan = scan.filter(ident("marked_bot").is_null())?;
+    }
     let customer = if lake.has_links() {
         let owner = Arc::new(owner_function(lake.links()));
         let columns = ["customer_id", "anonymous_id", "received_at"].map(ident);
@@ -118,6 +141,9 @@ fn events(lake: &Lake, query: &Query, snapshot: Snapshot) -> Result<ViewTable, D
     columns.extend(["received_at", "product_id", "source", "properties", "traits", "context"].map(ident));
     if query.says("raw_customer_id") {
         columns.push(ident("customer_id").alias("raw_customer_id"));
+    }
+    if name == EVENTS_ALL {
+        columns.push(ident("marked_bot"));
     }
     columns.extend(["log_partition", "log_offset"].into_iter().filter(|name| query.says(name)).map(ident));
     let known = lake.properties();

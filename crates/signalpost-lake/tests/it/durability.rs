@@ -210,3 +210,67 @@ async fn an_erased_person_leaves_every_table_and_no_one_else_does() {
     assert_eq!(csv(&lake, "SELECT anonymous_id FROM identities").await, "d2");
     assert_eq!(lake.committed(Table::Events, 0), Some(4));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_an_earlier_version_gets_its_new_columns() {
+    let (dir, lake) = fresh().await;
+    push(&lake, 0, 1);
+    lake.commit().await.unwrap();
+    drop(lake);
+    let log = dir.path().join("events/_delta_log");
+    forget_column(&log, "marked_bot");
+    let lake = open(dir.path()).await;
+    push(&lake, 0, 2);
+    lake.push_events(0, 3, vec![marked("0-3")]);
+    for _ in 0..2 {
+        assert_eq!(ids(&lake).await, "0-1 0-2");
+        assert_eq!(csv(&lake, "SELECT count(*), count(marked_bot) FROM events_all").await, "3,1");
+        lake.commit().await.unwrap();
+    }
+    drop(lake);
+    assert_eq!(ids(&open(dir.path()).await).await, "0-1 0-2");
+}
+
+fn marked(id: &str) -> std::sync::Arc<signalpost_core::event::Event> {
+    event(json!({"event_id": id, "customer_id": "c", "context": {"bot": {"kind": "crawler"}}}))
+}
+
+/// Takes a column's declaration out of a table's log, as if it had never been.
+fn forget_column(log: &Path, column: &str) {
+    let first = log.join("00000000000000000000.json");
+    let text = std::fs::read_to_string(&first).unwrap();
+    let lines = text.lines().map(|line| {
+        let mut action: serde_json::Value = serde_json::from_str(line).unwrap();
+        if let Some(schema) = action.pointer_mut("/metaData/schemaString") {
+            let mut held: serde_json::Value = serde_json::from_str(schema.as_str().unwrap()).unwrap();
+            held["fields"].as_array_mut().unwrap().retain(|field| field["name"] != column);
+            *schema = held.to_string().into();
+        }
+        format!("{action}\n")
+    });
+    std::fs::write(&first, lines.collect::<String>()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_automatons_did_is_in_events_all_alone() {
+    let (dir, lake) = fresh().await;
+    lake.push_events(0, 1, vec![marked("bot")]);
+    push(&lake, 0, 2);
+    for _ in 0..2 {
+        assert_eq!(ids(&lake).await, "0-2");
+        let all = csv(&lake, "SELECT event_id, marked_bot FROM events_all ORDER BY 1").await;
+        assert_eq!(all, "0-2,\nbot,crawler");
+        let both = "SELECT count(*) FROM events_all a WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.event_id = a.event_id)";
+        assert_eq!(one(&lake, both).await, 1);
+        lake.commit().await.unwrap();
+    }
+    for offset in 3..20 {
+        push(&lake, 0, offset);
+        lake.commit().await.unwrap();
+    }
+    lake.compact().await.unwrap();
+    drop(lake);
+    let lake = open(dir.path()).await;
+    assert_eq!(one(&lake, "SELECT count(*) FROM events").await, 18);
+    assert_eq!(one(&lake, "SELECT count(*) FROM events_all WHERE marked_bot = 'crawler'").await, 1);
+}

@@ -16,9 +16,18 @@ pub enum Command {
         /// Only of this reason.
         #[arg(long)]
         reason: Option<String>,
+        /// Only of this group, such as plan_violation/properties.price.
+        #[arg(long)]
+        group: Option<String>,
         /// At most this many.
         #[arg(long, default_value_t = 100)]
         limit: usize,
+    },
+    /// List the groups: refused events by reason and field, with a sample.
+    Groups {
+        /// Only of this source.
+        #[arg(long)]
+        source: Option<String>,
     },
     /// Send refused events through cleaning again.
     Replay {
@@ -45,6 +54,12 @@ pub struct Chosen {
     /// All of this reason.
     #[arg(long)]
     reason: Option<String>,
+    /// All of this group, such as plan_violation/properties.price.
+    #[arg(long)]
+    group: Option<String>,
+    /// All of this source.
+    #[arg(long)]
+    source: Option<String>,
     /// All of them.
     #[arg(long)]
     all: bool,
@@ -52,7 +67,7 @@ pub struct Chosen {
 
 impl Chosen {
     fn to_json(&self) -> Json {
-        json!({"ids": self.ids, "reason": self.reason, "all": self.all})
+        json!({"ids": self.ids, "reason": self.reason, "group": self.group, "source": self.source, "all": self.all})
     }
 }
 
@@ -62,9 +77,13 @@ impl Chosen {
 /// When the API refuses.
 pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List { reason, limit } => {
-            let reason = reason.map(|reason| format!("&reason={}", encode(&reason))).unwrap_or_default();
-            let answer = client.get(&format!("/api/quarantine?limit={limit}{reason}")).await?;
+        Command::Groups { source } => groups(source.as_deref(), client, json).await?,
+        Command::List { reason, group, limit } => {
+            let said = |name: &str, text: Option<String>| {
+                text.map(|text| format!("&{name}={}", encode(&text))).unwrap_or_default()
+            };
+            let (reason, group) = (said("reason", reason), said("group", group));
+            let answer = client.get(&format!("/api/quarantine?limit={limit}{reason}{group}")).await?;
             let columns = [
                 ("id", "id"),
                 ("received", "received_at"),
@@ -84,4 +103,15 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn groups(source: Option<&str>, client: &Client, json: bool) -> anyhow::Result<()> {
+    let source = source.map(|source| format!("?source={}", encode(source))).unwrap_or_default();
+    let mut groups = client.get(&format!("/api/quarantine/groups{source}")).await?["groups"].take();
+    for group in groups.as_array_mut().into_iter().flatten() {
+        group["sample"] = group["samples"][0]["message"].clone();
+    }
+    let columns = [("group", "group"), ("events", "events"), ("last", "last_at"), ("for instance", "sample")];
+    output::list(&groups, &columns, json);
+    Ok(())
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use signalpost_core::clean::{BodyError, Limits, parse_batch};
 
+use super::request::{self, Request};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::serve::{auth, sdk};
@@ -22,7 +23,7 @@ use crate::serve::{auth, sdk};
     request_body(content = Object, description = "One event object, an array of events, or {\"batch\": [...]}. An event: event_type, customer_id or anonymous_id, timestamp, event_id, product_id, properties, traits, context, sent_at. Content-Encoding gzip, br, zstd."),
     responses(
         (status = 200, description = "With dry_run: what would become of them, and the first as they would be: {dry_run, accepted, quarantined, errors, events}"),
-        (status = 202, description = "What became of the events: {accepted, duplicates, quarantined, errors}"),
+        (status = 202, description = "What became of the events: {accepted, duplicates, quarantined, errors}, with marked (automatons) and dropped (opted out) where there are any"),
         (status = 400, description = "The body is not JSON"), (status = 401, description = "No or wrong key"),
         (status = 403, description = "The key may not write events, or not from this page"), (status = 413, description = "Too large"),
         (status = 415, description = "Unknown encoding"), (status = 429, description = "Too much waits, or the key's rate is used up; see Retry-After"),
@@ -31,6 +32,7 @@ pub async fn post_events(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    extensions: Extensions,
     body: Body,
 ) -> Result<Response, Problem> {
     let key = auth::admit(&app, &headers, None)?;
@@ -38,16 +40,13 @@ pub async fn post_events(
     let bytes = super::body::read(&headers, body, app.settings.body_bytes_max).await?;
     let limits = Limits { events_max: app.settings.batch_events_max, ..Limits::default() };
     let elements = parse_batch(&bytes, &limits).map_err(|error| unreadable(&error))?;
-    let user_agent =
-        headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let events = elements.len();
-    let source = app.source(&key.source);
-    let sorted = super::sort(elements, app.clock.now(), user_agent, &source);
+    let circumstances = Request::of(&app, &headers, request::peer(&extensions), &key.source);
     if is_dry_run(query.as_deref()) {
-        return Ok(crate::admin::ok(&sorted.to_json()));
+        return Ok(crate::admin::ok(&super::sort(elements, &circumstances).to_json()));
     }
     key.count_events(events, app.clock.now())?;
-    let taken = super::submit(&app, sorted.named(request), bytes.len()).await?;
+    let taken = super::collect(&app, elements, &circumstances, request, bytes.len()).await?;
     let mut answer =
         (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], taken.to_body()).into_response();
     if let Some(cookie) = identity_cookie(&headers) {

@@ -1,13 +1,15 @@
 //! `GET /p.gif`: an event in a query string, for places that can only load an image.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use signalpost_core::clean::RawEvent;
 use signalpost_core::value::{Map, Value};
 
+use super::request::{self, Request};
 use crate::app::App;
 use crate::serve::auth;
 
@@ -23,8 +25,14 @@ const GIF: [u8; 43] = [
 #[utoipa::path(get, path = "/p.gif", tag = "collect", operation_id = "pixel",
     params(("key" = String, Query, description = "A write key that allows nothing else"), ("event_type" = String, Query), ("customer_id" = Option<String>, Query), ("anonymous_id" = Option<String>, Query)),
     responses((status = 200, description = "A transparent image; never cached")))]
-pub async fn pixel(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    if let Err(problem) = take(&app, &headers, query.as_deref().unwrap_or_default()).await {
+pub async fn pixel(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    if let Err(problem) = take(&app, &headers, request::peer(&extensions), &query).await {
         tracing::debug!(status = problem.status().as_u16(), "a pixel's event was not taken");
     }
     let headers = [
@@ -36,7 +44,12 @@ pub async fn pixel(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(que
     (headers, GIF).into_response()
 }
 
-async fn take(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Result<(), crate::problem::Problem> {
+async fn take(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    query: &str,
+) -> Result<(), crate::problem::Problem> {
     let mut event: Map = Vec::new();
     let mut properties: Map = Vec::new();
     let mut key = None;
@@ -56,11 +69,8 @@ async fn take(app: &Arc<App>, headers: &HeaderMap, query: &str) -> Result<(), cr
     };
     key.count_events(1, app.clock.now())?;
     event.push(("properties".into(), Value::Map(properties)));
-    let user_agent =
-        headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let source = app.source(&key.source);
     let raw = RawEvent::from_value(Value::Map(event), 64);
-    let sorted = super::sort([raw], app.clock.now(), user_agent, &source);
-    super::submit(app, sorted, query.len()).await?;
+    let request = Request::of(app, headers, peer, &key.source);
+    super::collect(app, [raw], &request, None, query.len()).await?;
     Ok(())
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use signalpost_core::clean::Limits;
 use signalpost_core::clean::tracking::{self, Call};
 
+use super::request::{self, Request};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::serve::auth;
@@ -36,6 +37,7 @@ pub async fn post(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
     headers: HeaderMap,
+    extensions: Extensions,
     body: Body,
 ) -> Result<Response, Problem> {
     let Some(call) = Call::of_path(&call) else {
@@ -55,11 +57,8 @@ pub async fn post(
         None => auth::admit(&app, &headers, messages.write_key.as_deref())?,
     };
     key.count_events(messages.elements.len(), app.clock.now())?;
-    let user_agent =
-        headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let source = app.source(&key.source);
-    let sorted = super::sort(messages.elements, app.clock.now(), user_agent, &source);
-    let taken = super::submit(&app, sorted, bytes.len()).await?;
+    let request = Request::of(&app, &headers, request::peer(&extensions), &key.source);
+    let taken = super::collect(&app, messages.elements, &request, None, bytes.len()).await?;
     let mut answer = taken.to_json();
     if let Some(answer) = answer.as_object_mut() {
         answer.insert("success".to_owned(), json!(true));

@@ -43,7 +43,7 @@ impl Summary {
     ) -> anyhow::Result<Self> {
         let stats = app.hub.to_json();
         let (known, anonymous) = count_profiles(app);
-        let bots = stats["events"]["bots"].as_u64().unwrap_or_default();
+        let bots = stats["events"]["marked"].as_u64().unwrap_or_default();
         let mut lines = Vec::new();
         let mut line = |what: &str, found: Json, expected: Option<Json>| {
             lines.push(Line { what: what.into(), found, expected });
@@ -54,10 +54,11 @@ impl Summary {
         };
         let by = |truth: &str| shop.as_ref().map(|shop| json!(shop.by_truth(truth)));
         line("events sent", json!(sent.sent), shop.as_ref().map(|shop| json!(shop.requests)));
-        line("events accepted", json!(sent.accepted), shop.as_ref().map(|shop| json!(shop.accepted())));
+        let of_people = sent.accepted.saturating_sub(bots);
+        line("events of people accepted", json!(of_people), shop.as_ref().map(|shop| json!(shop.accepted())));
         line("duplicates left out", json!(sent.duplicates), by("duplicate"));
-        line("bot events quarantined", json!(bots), by("bot"));
-        line("broken events quarantined", json!(sent.quarantined.saturating_sub(bots)), by("broken"));
+        line("events of bots marked", json!(bots), by("bot"));
+        line("broken events quarantined", json!(sent.quarantined), by("broken"));
         line("known people", json!(known), shop.as_ref().map(|shop| json!(shop.known_people)));
         line("anonymous visitors", json!(anonymous), shop.as_ref().map(|shop| json!(shop.anonymous_people)));
         let abandonments =

@@ -84,6 +84,7 @@ impl Restoring {
                     break;
                 }
                 if let Body::Event(event) = &record.body
+                    && event.counts()
                     && let Some(key) = event.profile_key()
                 {
                     model.observe(event, &key);

@@ -1,7 +1,7 @@
 //! Repeats: an event sent twice is one event.
 //!
-//! By `event_id` over at least seven days, and by content within a short
-//! window a source chooses. Both are identities of 128 bits in one index.
+//! By `event_id` over at least the seven to sixty days that are set, exactly, and
+//! by content within a short window a source chooses. Both are identities of 128 bits in one index.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,10 @@ use signalpost_core::time::{Span, Timestamp};
 
 use super::{Error, Log};
 
-/// How long event ids are remembered at least.
+/// How long event ids are remembered at least, unless the settings say longer.
 pub const REMEMBERED: Span = Span::DAY.times(7);
+/// The longest they can be remembered.
+pub const REMEMBERED_MAX: Span = Span::DAY.times(60);
 
 /// The identity of an event id: SHA-256, cut to 128 bits.
 pub fn event_identity(event_id: &str) -> u128 {

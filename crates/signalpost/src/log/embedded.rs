@@ -20,8 +20,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signalpost_core::time::Timestamp;
+use signalpost_core::time::{Span, Timestamp};
 
+use super::dedup::REMEMBERED;
 use super::identities::Identities;
 use super::{Appended, Error, Group, Log, QuarantineId, Quarantined, Record};
 use frame::ByPartition;
@@ -44,11 +45,13 @@ pub struct Settings {
     pub min_free_bytes: u64,
     /// A segment of the journal is followed by the next at this size, in bytes.
     pub segment_bytes: u64,
+    /// How long the ids of events are remembered at least.
+    pub remembered: Span,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { partitions: 4, min_free_bytes: 64 << 20, segment_bytes: 64 << 20 }
+        Self { partitions: 4, min_free_bytes: 64 << 20, segment_bytes: 64 << 20, remembered: REMEMBERED }
     }
 }
 
@@ -116,7 +119,8 @@ impl EmbeddedLog {
         // First, since it holds the folder against a second process.
         let quarantine = Quarantine::open(&folder.join("quarantine"))?;
         let journal = Journal::open(&journal_folder, settings.partitions)?;
-        let identities = Identities::open(&folder.join("identities")).map_err(|error| unavailable(&error))?;
+        let identities = Identities::open(&folder.join("identities"), settings.remembered)
+            .map_err(|error| unavailable(&error))?;
         let acknowledged = File::options()
             .read(true)
             .write(true)
@@ -361,6 +365,10 @@ impl Log for EmbeddedLog {
         limit: usize,
     ) -> Result<Vec<(QuarantineId, Quarantined)>, Error> {
         self.quarantine.list(from, limit)
+    }
+
+    fn holds_quarantined(&self, id: QuarantineId) -> Result<bool, Error> {
+        self.quarantine.holds(id)
     }
 
     fn quarantine_len(&self) -> u64 {

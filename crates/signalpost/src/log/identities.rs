@@ -18,9 +18,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fs, io};
 
-use signalpost_core::time::Timestamp;
+use signalpost_core::time::{Span, Timestamp};
 
-use super::dedup::REMEMBERED;
 use run::{Extent, Run};
 
 /// Identities in one table: about 16 MiB.
@@ -42,6 +41,8 @@ pub(super) struct Identities {
 #[derive(Debug)]
 struct Shared {
     folder: PathBuf,
+    /// Runs whose newest identity is older may go.
+    remembered: Span,
     state: RwLock<State>,
     work: Mutex<Work>,
     changed: Condvar,
@@ -79,13 +80,14 @@ impl Table {
 
 impl Identities {
     /// Opens the index in `folder`, making it when absent.
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, remembered: Span) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let runs = open_runs(folder)?;
         let covered = runs.first().map_or(0, |run| run.extent.last);
         let state = State { table: Table::behind(covered), full: Vec::new(), runs };
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
+            remembered,
             state: RwLock::new(state),
             work: Mutex::default(),
             changed: Condvar::new(),
@@ -241,7 +243,7 @@ impl Shared {
     fn tidy(&self) -> io::Result<()> {
         let runs = self.read().runs.clone();
         let newest = runs.first().map_or(Timestamp::MIN, |run| run.extent.newest);
-        if let Some(oldest) = runs.last().filter(|run| newest - run.extent.newest > REMEMBERED) {
+        if let Some(oldest) = runs.last().filter(|run| newest - run.extent.newest > self.remembered) {
             self.write().runs.pop();
             return oldest.delete();
         }

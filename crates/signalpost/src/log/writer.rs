@@ -48,7 +48,8 @@ pub struct Submission {
     pub events: Vec<Incoming>,
     /// Refused events.
     pub quarantined: Vec<Quarantined>,
-    /// Quarantined events that are done with.
+    /// Quarantined events that are done with. When one of them is gone already,
+    /// somebody else was faster, and nothing that came of it is taken.
     pub released: Vec<QuarantineId>,
     /// Other records, by partition.
     pub records: Vec<(u32, Body)>,
@@ -59,12 +60,14 @@ pub struct Submission {
 }
 
 /// What became of a submission.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Events accepted.
     pub accepted: usize,
     /// Events left out as repeats.
     pub duplicates: usize,
+    /// Which of the submission's events those were, ascending.
+    pub repeats: Vec<usize>,
     /// Events put into quarantine.
     pub quarantined: usize,
     /// The time of the group.
@@ -117,16 +120,23 @@ impl<L: Log> GroupCommit<L> {
                 let named = Identity { event_id: Some(request), content: None, timestamp: now };
                 if deduplicator.is_repeat(&named)? {
                     let duplicates = submission.events.len() + submission.quarantined.len();
-                    receipts.push(Receipt { duplicates, at: now, ..Receipt::default() });
+                    let repeats = (0..submission.events.len()).collect();
+                    receipts.push(Receipt { duplicates, repeats, at: now, ..Receipt::default() });
                     continue;
                 }
             }
+            let replays = !(submission.events.is_empty() && submission.quarantined.is_empty());
+            if replays && !self.may_release(&submission.released, &group)? {
+                receipts.push(Receipt { at: now, ..Receipt::default() });
+                continue;
+            }
             let mut receipt =
                 Receipt { quarantined: submission.quarantined.len(), at: now, ..Receipt::default() };
-            for mut incoming in submission.events {
+            for (place, mut incoming) in submission.events.into_iter().enumerate() {
                 let Some(key) = incoming.event.profile_key() else { continue };
                 if deduplicator.is_repeat(&incoming.identity)? {
                     receipt.duplicates += 1;
+                    receipt.repeats.push(place);
                     continue;
                 }
                 receipt.accepted += 1;
@@ -148,6 +158,17 @@ impl<L: Log> GroupCommit<L> {
         }
         self.latest = now;
         Ok(receipts)
+    }
+
+    /// Whether what is to be let go of is all still there, so that nothing is
+    /// replayed twice, whoever asks for it and however often.
+    fn may_release(&self, released: &[QuarantineId], group: &Group) -> Result<bool, Error> {
+        for id in released {
+            if group.released.contains(id) || !self.log.holds_quarantined(*id)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

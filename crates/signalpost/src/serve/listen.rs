@@ -1,13 +1,13 @@
 //! The listener: HTTP/1.1 and 2 on one port, TLS when configured, and limits
 //! on how long a client may take.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -93,10 +93,10 @@ impl Listener {
         };
         tokio::pin!(stop);
         loop {
-            let stream = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 () = &mut stop => break,
                 accepted = self.tcp.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+                    Ok(accepted) => accepted,
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -106,7 +106,7 @@ impl Listener {
             };
             // Small answers must not wait for more to send.
             drop(stream.set_nodelay(true));
-            tokio::spawn(serving.clone().accept(stream, graceful.watcher()));
+            tokio::spawn(serving.clone().accept(stream, peer.ip(), graceful.watcher()));
         }
         if let Some(watching) = watching {
             watching.abort();
@@ -137,13 +137,13 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 impl Serving {
-    async fn accept(self, stream: TcpStream, watcher: Watcher) {
+    async fn accept(self, stream: TcpStream, peer: IpAddr, watcher: Watcher) {
         match &self.tls {
-            None => self.connection(stream, watcher).await,
+            None => self.connection(stream, peer, watcher).await,
             Some(tls) => {
                 let handshake = tokio::time::timeout(self.patience, tls.acceptor().accept(stream));
                 match handshake.await {
-                    Ok(Ok(stream)) => self.connection(stream, watcher).await,
+                    Ok(Ok(stream)) => self.connection(stream, peer, watcher).await,
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake was not made in time"),
                 }
@@ -151,13 +151,14 @@ impl Serving {
         }
     }
 
-    async fn connection<I>(&self, stream: I, watcher: Watcher)
+    async fn connection<I>(&self, stream: I, peer: IpAddr, watcher: Watcher)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let gate = Gate::new(stream, self.patience);
         let (serving, refused) = (self.clone(), gate.refused());
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
             let serving = serving.clone();
             // Now, and not when the answer is worked on: what comes behind this
             // request may be refused meanwhile.

@@ -51,7 +51,16 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         "Events put into quarantine",
         read(&counters.quarantined),
     );
-    counter("signalpost_clean_bot_events_total", "Events of bots", read(&counters.bots));
+    counter(
+        "signalpost_clean_bot_events_total",
+        "Events of bots, marked or quarantined",
+        read(&counters.bots) + read(&counters.marked),
+    );
+    counter(
+        "signalpost_clean_dropped_events_total",
+        "Events of browsers that opted out",
+        read(&counters.dropped),
+    );
     counter("signalpost_profile_processed_records_total", "Log records processed", read(&counters.processed));
     counter("signalpost_segment_entries_total", "Memberships begun", read(&counters.entries));
     counter("signalpost_segment_exits_total", "Memberships ended", read(&counters.exits));

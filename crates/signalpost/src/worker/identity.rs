@@ -6,7 +6,7 @@
 
 use signalpost_core::event::Event;
 use signalpost_core::id::{AnonymousId, CustomerId, EventId, ProfileKey};
-use signalpost_core::profile::Moment;
+use signalpost_core::profile::{Moment, Profile};
 use signalpost_core::step;
 use signalpost_core::time::Timestamp;
 
@@ -53,15 +53,11 @@ impl<S: Store, L: Log> Worker<S, L> {
             linked_at: self.position.now,
         });
         let key = ProfileKey::Anonymous(anonymous_id.clone());
-        let Some(mut profile) = self.load_existing(&key)? else { return Ok(()) };
-        let fired = step::fired(&profile, &self.program);
-        let mut actions = Vec::new();
-        step::dissolve(&mut profile, &self.program, self.position.now, &mut actions);
-        self.perform(actions)?;
-        self.set_timer(&mut profile, Timestamp::MAX);
-        self.profiles.forget(&key);
-        self.position.count_profile(&key, -1);
-        self.batch.delete(Table::Profiles, key.to_bytes());
+        // What automatons did stands in a timeline without a profile.
+        let fired = match self.load_existing(&key)? {
+            Some(profile) => self.dissolve(&key, profile)?,
+            None => Vec::new(),
+        };
         let timeline = self.timeline(&key)?;
         for (moment, _) in &timeline {
             self.batch.delete(Table::Timeline, timeline_key(&key, *moment));
@@ -74,6 +70,19 @@ impl<S: Store, L: Log> Worker<S, L> {
             self.relay(Message::Adopt { customer_id: customer_id.clone(), events: chunk.to_vec(), fired });
         }
         Ok(())
+    }
+
+    /// Ends a device's profile; tells the derived events that its rules had made.
+    fn dissolve(&mut self, key: &ProfileKey, mut profile: Box<Profile>) -> Result<Vec<EventId>, Error> {
+        let fired = step::fired(&profile, &self.program);
+        let mut actions = Vec::new();
+        step::dissolve(&mut profile, &self.program, self.position.now, &mut actions);
+        self.perform(actions)?;
+        self.set_timer(&mut profile, Timestamp::MAX);
+        self.profiles.forget(key);
+        self.position.count_profile(key, -1);
+        self.batch.delete(Table::Profiles, key.to_bytes());
+        Ok(fired)
     }
 
     fn adopt(&mut self, customer_id: &CustomerId, events: &[Event], fired: &[EventId]) -> Result<(), Error> {

@@ -19,7 +19,7 @@ use crate::support::eventually;
 
 /// Small segments, so that a test has many.
 fn settings() -> Settings {
-    Settings { partitions: 2, min_free_bytes: 1, segment_bytes: 8 << 10 }
+    Settings { partitions: 2, min_free_bytes: 1, segment_bytes: 8 << 10, ..Settings::default() }
 }
 
 fn open(folder: &TempDir) -> Result<EmbeddedLog, Error> {

@@ -12,6 +12,8 @@ mod architecture;
 #[cfg(test)]
 mod backfill;
 #[cfg(test)]
+mod bots;
+#[cfg(test)]
 mod bucket;
 #[cfg(test)]
 mod collect;
@@ -43,6 +45,8 @@ mod log;
 mod mail;
 #[cfg(test)]
 mod oauth;
+#[cfg(test)]
+mod plan;
 #[cfg(test)]
 mod quarantine;
 #[cfg(test)]

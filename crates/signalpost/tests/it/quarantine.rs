@@ -13,6 +13,7 @@ fn total(server: &Server) -> Json {
 #[test]
 fn what_was_refused_is_seen_replayed_and_dropped() {
     let server = Server::start();
+    server.put("/api/sources/default", &json!({"mark_bots": false})).expect(201);
     let day =
         json!({"event_id": "q1", "event_type": "view", "customer_id": "C1", "timestamp": "04/05/2024 10:00"});
     let answer = server
@@ -40,7 +41,7 @@ fn what_was_refused_is_seen_replayed_and_dropped() {
     );
     assert_eq!(total(&server), 4, "what is refused again stays");
     assert!(matches!(
-        server.put("/api/sources/default", &json!({"date_order": "day_first"})).status,
+        server.put("/api/sources/default", &json!({"date_order": "day_first", "mark_bots": false})).status,
         200 | 201
     ));
     assert_eq!(

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use signalpost::clock::Clock;
-use signalpost::collect;
+use signalpost::collect::{self, Request};
 use signalpost::deliver::outbox::Outbox;
 use signalpost::log::dedup::event_identity;
 use signalpost::log::memory::Fault;
@@ -259,7 +259,9 @@ impl World {
         let mut expected = Vec::new();
         for (number, body) in requests {
             let elements = parse_batch(body.as_bytes(), &Limits::default()).map_err(Failure::stopped)?;
-            let submission = collect::sort(elements, now, BROWSER, &self.source).into_submission();
+            let submission =
+                collect::sort(elements, &Request::new(now, BROWSER, Arc::new(self.source.clone())))
+                    .into_submission();
             let ids: Vec<String> = submission.events.iter().map(|i| i.event.event_id.to_string()).collect();
             expected.push((number, ids, submission.quarantined.len()));
             submissions.push(submission);

@@ -3,6 +3,7 @@
 use super::received_at;
 use crate::clean::bot::explain;
 use crate::clean::plan::Plan;
+use crate::clean::score::Reason;
 use crate::clean::{RawEvent, Sender, SourceSettings, clean};
 use crate::value::{Value, get};
 
@@ -52,6 +53,12 @@ fn every_example_is_true() {
     for (column, cells) in lines {
         let input = code(&cells[0]).unwrap();
         let expected = code(&cells[1]);
+        if column == "reason" {
+            let reason =
+                Reason::ALL.into_iter().find(|reason| Some(reason.as_str()) == code(&cells[0])).unwrap();
+            assert_eq!(reason.points().to_string(), cells[1], "{column} {cells:?}");
+            continue;
+        }
         if column == "user_agent" {
             let verdict = explain(input);
             assert_eq!(Some(verdict.agent.as_str()), expected, "{input}: {verdict}");

@@ -48,19 +48,19 @@ fn every_reason_counts_and_is_named() {
 
 #[test]
 fn a_rate_beyond_a_person_is_seen() {
-    let mut rates = Rates::new(Span::SECOND.times(10), 30, 1_000);
+    let mut rates = Rates::new(Span::SECOND.times(10), 1_000);
     let at = |tenth: i64| received_at() + Span::MILLISECOND.times(100 * tenth);
-    let fast: Vec<bool> = (0..40).map(|tenth| rates.observe(7, at(tenth))).collect();
+    let fast: Vec<bool> = (0..40).map(|tenth| rates.observe(7, at(tenth)) > 30).collect();
     assert_eq!(fast.iter().filter(|too_fast| **too_fast).count(), 10);
-    assert!((0..400).all(|second| !rates.observe(8, at(10 * second))), "one a second is no hurry");
+    assert!((0..400).all(|second| rates.observe(8, at(10 * second)) <= 30), "one a second is no hurry");
     // A batch sent after hours offline: its events have times of their own.
-    assert!((0..100).all(|minute| !rates.observe(9, received_at() - Span::MINUTE.times(minute))));
+    assert!((0..100).all(|minute| rates.observe(9, received_at() - Span::MINUTE.times(minute)) <= 30));
 }
 
 proptest! {
     #[test]
     fn rates_stay_within_their_memory(events in proptest::collection::vec((any::<u64>(), -1_000_000_i64..1_000_000), 0..300)) {
-        let mut rates = Rates::new(Span::SECOND, 3, 16);
+        let mut rates = Rates::new(Span::SECOND, 16);
         for (identity, micros) in events {
             rates.observe(identity, Timestamp::from_micros(micros));
             prop_assert!(!rates.is_empty() && rates.len() <= 16);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use signalpost_core::catalog::{self, Item};
-use signalpost_core::clean::{self, BodyError, Problem as Found, ProblemCode, SourceSettings};
+use signalpost_core::clean::plan::Plan;
+use signalpost_core::clean::{self, BodyError, Problem as Found, ProblemCode, Sender, SourceSettings};
 use signalpost_core::hook::{Message, Output, PrivacyRequest};
 use signalpost_core::time::Timestamp;
 
@@ -27,6 +28,7 @@ use crate::problem::Problem;
 pub struct Intake {
     hook: Arc<Hook>,
     source: SourceSettings,
+    plan: Arc<Plan>,
     received_at: Timestamp,
     sorted: Sorted,
     changes: Vec<Change>,
@@ -52,6 +54,7 @@ impl Intake {
         Self {
             hook: Arc::clone(hook),
             source,
+            plan: app.intake.plan(),
             received_at,
             sorted: Sorted::default(),
             changes: Vec::new(),
@@ -108,10 +111,12 @@ impl Intake {
     fn take_output(&mut self, output: Output) -> Result<(), Found> {
         match output {
             Output::Event(event) => {
+                let (source, sender) = (&self.source, Sender::default());
+                let assign_id = collect::new_event_id;
                 let cleaned =
-                    clean::clean(*event, self.received_at, None, &self.source, collect::new_event_id);
-                let clean = cleaned.map_err(|rejection| rejection.problem)?;
-                self.sorted.submission.events.push(collect::incoming(clean, &self.source));
+                    clean::clean_by_plan(*event, self.received_at, &sender, source, &self.plan, assign_id);
+                let clean = cleaned.map_err(|rejection| rejection.summary())?;
+                self.sorted.take(clean, source);
             }
             Output::Upsert(mut json) => {
                 if let (Some(currency), Some(object)) = (&self.source.currency, json.as_object_mut()) {

@@ -163,6 +163,14 @@ impl Quarantine {
             .collect()
     }
 
+    /// Whether a row is there: asked before it is replayed, so rows that wait
+    /// for the table count.
+    pub(super) fn holds(&self, id: QuarantineId) -> Result<bool, Error> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write_waiting(&mut waiting)?;
+        self.rows.contains_key(id.to_be_bytes()).map_err(|error| unavailable(&error))
+    }
+
     /// How many rows there are.
     pub(super) fn len(&self) -> u64 {
         self.held.load(Ordering::Acquire)
