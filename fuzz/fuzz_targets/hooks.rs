@@ -7,7 +7,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use signalpost_core::clean::{SourceSettings, clean};
+use signalpost_core::clean::{Sender, SourceSettings, clean};
 use signalpost_core::hook::{Mapping, Message, OUTPUTS_MAX, Output, known, read_body};
 use signalpost_core::time::Timestamp;
 
@@ -47,7 +47,7 @@ fn map(mapping: &Mapping, topic: &str, body: &signalpost_core::value::Value) {
         for (output, at) in mapped.outputs {
             assert!(at.starts_with("/rules/"));
             if let Output::Event(event) = output
-                && let Err(rejection) = clean(*event, received_at, None, &source, || "assigned".into())
+                && let Err(rejection) = clean(*event, received_at, &Sender::default(), &source, || "assigned".into())
             {
                 assert!(!rejection.problem.message.is_empty());
             }

@@ -235,7 +235,7 @@ fn one(mapping: &Mapping, hook: &str, body: &Value, headers: &[(Box<str>, Box<st
         match output {
             Output::Event(event) => {
                 let now = Clock::system().now();
-                match clean::clean(*event, now, None, &SourceSettings::default(), || "assigned".into()) {
+                match clean::clean(*event, now, &clean::Sender::default(), &SourceSettings::default(), || "assigned".into()) {
                     Ok(clean) => events.push(shown(&clean.event, now)),
                     Err(rejection) => refused.push(json!({
                         "code": rejection.problem.code.as_str(), "field": rejection.problem.field, "at": at,

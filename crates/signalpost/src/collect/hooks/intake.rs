@@ -170,7 +170,7 @@ impl Intake {
         let changed = crate::admin::catalog::apply(app, self.changes)?;
         let taken = collect::submit(app, self.sorted, bytes).await?;
         Ok(Kept {
-            receipt: taken.receipt,
+            receipt: taken.receipt.clone(),
             answer: json!({
                 "catalog": changed, "privacy_requests": self.requests.len(), "ignored": self.ignored,
             }),
