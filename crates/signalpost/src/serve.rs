@@ -55,14 +55,9 @@ fn documented(collect: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
     administration().layer(DefaultBodyLimit::max(ADMIN_BODY_BYTES_MAX)).merge(collect)
 }
 
-fn administration() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(Api::openapi())
-        .routes(routes!(hooks_in::post))
-        .routes(routes!(hooks::list))
-        .routes(routes!(hooks::get, hooks::put, hooks::delete))
-        .routes(routes!(privacy::list))
-        .routes(routes!(sources::list))
-        .routes(routes!(sources::put))
+/// How events are cleaned, what they have to look like, and what became of them.
+fn cleaning() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(plan::list, plan::import))
         .routes(routes!(plan::get, plan::put, plan::delete))
         .routes(routes!(plan::versions))
@@ -70,6 +65,21 @@ fn administration() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(plan::check))
         .routes(routes!(debug::events))
         .routes(routes!(debug::live))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::groups))
+        .routes(routes!(quarantine::replay))
+        .routes(routes!(quarantine::discard))
+}
+
+fn administration() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .merge(cleaning())
+        .routes(routes!(hooks_in::post))
+        .routes(routes!(hooks::list))
+        .routes(routes!(hooks::get, hooks::put, hooks::delete))
+        .routes(routes!(privacy::list))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::put))
         .routes(routes!(segments::list))
         .routes(routes!(segments::check))
         .routes(routes!(segments::preview::preview))
@@ -107,10 +117,6 @@ fn administration() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(inbox::list))
         .routes(routes!(inbox::get))
         .routes(routes!(inbox::eml))
-        .routes(routes!(quarantine::list))
-        .routes(routes!(quarantine::groups))
-        .routes(routes!(quarantine::replay))
-        .routes(routes!(quarantine::discard))
         .routes(routes!(imports::list))
         .routes(routes!(imports::get, imports::put))
         .routes(routes!(imports::refused))
