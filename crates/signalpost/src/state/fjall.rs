@@ -1,7 +1,11 @@
 //! The store on one machine: a fjall database, a keyspace a table.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
@@ -14,6 +18,13 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 /// The memtables of the tables that each event writes to, in bytes: what is
 /// written out at once is merged with the rest less often.
 const BUSY_MEMTABLE_BYTES: u64 = 32 << 20;
+/// What is in memtables altogether, in bytes, before a commit waits for the
+/// engine. Its one thread writes memtables out and merges tables in turn, and
+/// while a merge lasts it would take any amount into memory.
+const WAITING_BYTES_MAX: u64 = 256 << 20;
+/// How long one commit waits at most, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(5);
 /// Journals are kept up to this size, in bytes; replaying them is most of a restart.
 const JOURNAL_BYTES: u64 = 192 << 20;
 
@@ -75,6 +86,14 @@ impl FjallStore {
         })
     }
 
+    /// Lets the engine write out what is in memory, when that is too much.
+    fn wait_for_room(&self) {
+        let started = crate::clock::instant();
+        while self.database.write_buffer_size() > WAITING_BYTES_MAX && started.elapsed() < PATIENCE {
+            std::thread::park_timeout(LOOK);
+        }
+    }
+
     fn failed(&self, error: &impl ToString) -> Error {
         Error::Unavailable { folder: self.folder.clone(), reason: error.to_string() }
     }
@@ -132,6 +151,7 @@ impl Store for FjallStore {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), Error> {
+        self.wait_for_room();
         let mut writes = self.database.batch();
         for (table, key, value) in in_order(batch) {
             match value {
