@@ -86,7 +86,7 @@ pub struct App {
     /// Whether the model stands where it stood before the start.
     pub model_restored: AtomicBool,
     /// Derived events to be taken back in the lake with its next commit.
-    pub retracted: Mutex<Vec<String>>,
+    pub retracted: crate::history::Retracted,
     /// The built-in inbox.
     pub inbox: Inbox,
     /// The keys made at the first start: admin, write.
@@ -139,7 +139,7 @@ impl App {
         let program = crate::define::newest_program(&store, &log)?;
         let app = Arc::new(Self {
             inbox,
-            retracted: Mutex::default(),
+            retracted: Default::default(),
             settings,
             clock,
             log,

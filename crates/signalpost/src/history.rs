@@ -8,7 +8,7 @@ pub mod tables;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::json;
@@ -71,6 +71,20 @@ fn identity_row(row: worker::IdentityRow) -> IdentityRow {
         anonymous_id: row.anonymous_id.to_string(),
         customer_id: row.customer_id.to_string(),
         linked_at: row.linked_at,
+    }
+}
+
+/// Derived events to be taken back in the lake with its next commit.
+#[derive(Debug, Default)]
+pub struct Retracted {
+    waiting: Mutex<Vec<String>>,
+    /// Held while they are taken back.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Retracted {
+    fn waiting(&self) -> MutexGuard<'_, Vec<String>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,7 +154,7 @@ fn push_derived(app: &App, partition: u32, rows: Vec<(u64, DerivedRow)>) {
                 app.lake.push_events(DERIVED_STREAMS + partition, sequence, vec![Arc::new(event)]);
             }
             DerivedRow::TakenBack(id) => {
-                app.retracted.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_string());
+                app.retracted.waiting().push(id.to_string());
             }
         }
     }
@@ -186,7 +200,7 @@ pub fn start(app: &Arc<App>) -> std::io::Result<()> {
             }
             feed(&app, &mut offsets);
             let pending = app.lake.pending_rows();
-            let retracted = !app.retracted.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+            let retracted = !app.retracted.waiting().is_empty();
             let due = since_commit.elapsed() >= Duration::from_secs(app.settings.lake_commit_seconds);
             if (pending > 0 || retracted) && (due || pending > TAIL_ROWS_MAX) {
                 since_commit = clock::instant();
@@ -213,12 +227,15 @@ pub async fn catch_up_with_log(app: &App) {
 /// When the lake cannot be written; what is to be taken back is kept.
 pub async fn commit_lake(app: &App) -> Result<(), signalpost_lake::Error> {
     app.lake.commit().await?;
-    let retracted = std::mem::take(&mut *app.retracted.lock().unwrap_or_else(PoisonError::into_inner));
+    // Whoever comes second waits for the first: what that one takes back is no
+    // longer in the list, and not yet out of the lake.
+    let _turn = app.retracted.turn.lock().await;
+    let retracted = std::mem::take(&mut *app.retracted.waiting());
     if retracted.is_empty() {
         return Ok(());
     }
     if let Err(error) = app.lake.retract(&retracted).await {
-        app.retracted.lock().unwrap_or_else(PoisonError::into_inner).extend(retracted);
+        app.retracted.waiting().extend(retracted);
         return Err(error);
     }
     Ok(())
@@ -229,8 +246,9 @@ pub async fn commit_lake(app: &App) -> Result<(), signalpost_lake::Error> {
 /// # Errors
 /// As [`commit_lake`].
 pub async fn commit_retractions(app: &App) -> Result<(), signalpost_lake::Error> {
-    let any = !app.retracted.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-    if any { commit_lake(app).await } else { Ok(()) }
+    let any = !app.retracted.waiting().is_empty();
+    let under_way = app.retracted.turn.try_lock().is_err();
+    if any || under_way { commit_lake(app).await } else { Ok(()) }
 }
 
 async fn commit(app: &App, commits: u32) {
