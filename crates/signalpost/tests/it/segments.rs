@@ -220,7 +220,8 @@ fn a_sequence_rule_makes_its_event_by_the_clock() {
     server.accept(&json!({"event_type": "purchase", "customer_id": "leaves", "timestamp": (start + Span::SECOND).to_string()}));
     server.await_members(CART, &[]);
     server.settle();
-    assert_eq!(verify(&server, CART)["equal"], true, "the lake takes the derived event back too");
+    let compared = verify(&server, CART);
+    assert_eq!(compared["equal"], true, "the lake takes the derived event back too: {compared}");
     assert_eq!(server.cell("SELECT count(*) FROM events WHERE event_type = 'cart_abandonment'"), 0);
 }
 
