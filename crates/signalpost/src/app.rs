@@ -63,6 +63,8 @@ pub struct App {
     pub simulating: Arc<tokio::sync::Mutex<()>>,
     /// Segments whose query is being run.
     pub refreshing: Mutex<std::collections::BTreeSet<String>>,
+    /// What has been compared with the lake's SQL.
+    pub verification: crate::verification::Verification,
     /// Columns of known people, for SQL.
     pub roster: crate::history::roster::Roster,
     /// The workers.
@@ -153,6 +155,7 @@ impl App {
             lake,
             simulating: Arc::default(),
             refreshing: Mutex::default(),
+            verification: Default::default(),
             roster: Default::default(),
             fed: partitions.gauges().iter().map(|_| AtomicU64::new(0)).collect(),
             partitions,
@@ -170,11 +173,18 @@ impl App {
         // Before the workers publish anything: rows of one stream come in order.
         crate::history::catch_up(&app)?;
         app.start_workers()?;
-        crate::history::start(&app)?;
-        crate::deliver::outbox::start(&app)?;
-        crate::refresh::start(&app)?;
-        crate::keys::last_used::start(&app);
+        app.start_background()?;
         Ok(app)
+    }
+
+    /// What goes on beside the path.
+    fn start_background(self: &Arc<Self>) -> anyhow::Result<()> {
+        crate::history::start(self)?;
+        crate::deliver::outbox::start(self)?;
+        crate::refresh::start(self)?;
+        crate::verification::start(self);
+        crate::keys::last_used::start(self);
+        Ok(())
     }
 
     fn start_workers(self: &Arc<Self>) -> anyhow::Result<()> {

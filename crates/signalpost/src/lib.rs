@@ -19,6 +19,7 @@ pub mod priority;
 pub mod refresh;
 pub mod schedule;
 pub mod state;
+pub mod verification;
 pub mod worker;
 
 pub mod admin;

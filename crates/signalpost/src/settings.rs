@@ -45,6 +45,8 @@ pub struct Settings {
     pub data_centres: Option<PathBuf>,
     /// Seconds between commits to the lake.
     pub lake_commit_seconds: u64,
+    /// Seconds between two comparisons of a few segments with the lake's SQL, at least; 0: none are made.
+    pub segment_verify_seconds: u64,
     /// Memory for SQL, in bytes.
     pub sql_memory_bytes: usize,
     /// Seconds an OAuth token is good.
@@ -91,6 +93,7 @@ impl Default for Settings {
             dedup_days: 7,
             data_centres: None,
             lake_commit_seconds: 5,
+            segment_verify_seconds: 60,
             sql_memory_bytes: 512 << 20,
             oauth_token_seconds: 600,
             oauth_key_days: 90,

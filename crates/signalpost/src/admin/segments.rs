@@ -10,7 +10,9 @@ pub mod refresh;
 pub mod simulate;
 pub mod unexpected;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -18,6 +20,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use signalpost_core::id::ProfileKey;
 use signalpost_core::program::Segment;
 use signalpost_core::segment::{BUILDER_SCHEMA, Form, Statement};
 use signalpost_core::time::Timestamp;
@@ -26,13 +29,15 @@ use super::{Answer, check_name, json as answer, ok};
 use crate::app::App;
 use crate::define::{self, Schedule};
 use crate::documents::{Document, Kind};
-use crate::history::tables::AppTables;
 use crate::problem::Problem;
 use crate::serve::auth;
 use crate::state::{self, Store, Table};
+use crate::verification::{self, Verdict};
 
 /// Rows read at once while members are counted.
 const CHUNK: usize = 4_096;
+/// People shown on whom live and SQL disagree.
+const DIFFERENCES_SHOWN: usize = 100;
 
 /// A definition as it is sent: `{"rule":…}`, `{"sql":…}`, `{"builder":…}`, or
 /// plain text.
@@ -132,7 +137,14 @@ fn describe(app: &App, document: &Document) -> Result<Json, Problem> {
         "members": known,
         "anonymous_members": anonymous,
         "backfill": held.and_then(|segment| backfill(app, segment, document.at)),
+        "verified": live.and_then(|segment| app.verification.of(segment)).map(verified),
     }))
+}
+
+/// When a segment was last compared with the lake's SQL, and what came out.
+fn verified(verdict: Verdict) -> Json {
+    let (at, members) = (verdict.at.to_string(), verdict.members);
+    json!({"at": at, "members": members, "differences": verdict.differences})
 }
 
 /// How far a version has come, for those that are not in force for everybody.
@@ -281,37 +293,40 @@ pub async fn versions(State(app): State<Arc<App>>, Path(name): Path<String>, hea
 /// Compares the live members with what the segment's SQL finds in the lake.
 ///
 /// # Errors
-/// 404, 409 when the program has not caught up, and the usual.
-#[utoipa::path(post, path = "/api/segments/{name}/verify", tag = "segments", operation_id = "verifySegment", params(("name" = String, Path)), responses((status = 200, description = "{segment, live, lake, missing, surplus, equal}"), (status = 404)))]
+/// 404, 409 when the program has not caught up or the segment is being changed,
+/// and the usual.
+#[utoipa::path(post, path = "/api/segments/{name}/verify", tag = "segments", operation_id = "verifySegment", params(("name" = String, Path)), responses((status = 200, description = "{segment, at, live, lake, missing, surplus, differences, equal}"), (status = 404), (status = 409, description = "Not caught up with the log, or the segment is being changed")))]
 pub async fn verify(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap) -> Answer {
     auth::require(&app, &headers, "segments:read")?;
     find(&app, &name)?;
-    let (segment, sql) = {
-        let program = app.program.read().unwrap_or_else(PoisonError::into_inner);
-        let segment = program.segment(&name).ok_or_else(|| Problem::not_found("live segment", &name))?;
-        (segment.id, segment.sql())
+    let patience = Duration::from_secs(app.settings.request_seconds_max) / 3;
+    let found = verification::verify(&app, &name, patience).await.map_err(not_verified)?;
+    let ids = |people: &BTreeSet<ProfileKey>| -> Vec<String> {
+        let ids = people.iter().filter_map(ProfileKey::customer_id);
+        ids.take(DIFFERENCES_SHOWN).map(ToString::to_string).collect()
     };
-    crate::history::catch_up_with_log(&app).await;
-    crate::history::commit_lake(&app).await.map_err(|error| super::sql::problem(&error))?;
-    let tables = AppTables::of_now(&app);
-    let now = tables.now();
-    let rows = app.lake.sql(&sql, now, &tables).await.map_err(|error| super::sql::problem(&error))?;
-    let ids = rows.texts("customer_id").map_err(|error| super::sql::problem(&error))?;
-    let lake: std::collections::BTreeSet<String> = ids.unwrap_or_default().into_iter().collect();
-    let held = crate::refresh::members(&app, segment)?;
-    let live: std::collections::BTreeSet<String> =
-        held.iter().filter_map(|key| key.customer_id().map(ToString::to_string)).collect();
-    let missing: Vec<_> = lake.difference(&live).take(100).collect();
-    let surplus: Vec<_> = live.difference(&lake).take(100).collect();
     Ok(ok(&json!({
         "segment": name,
-        "at": now.to_string(),
-        "live": live.len(),
-        "lake": lake.len(),
-        "missing": missing,
-        "surplus": surplus,
-        "equal": live == lake,
+        "at": found.at.to_string(),
+        "live": found.live,
+        "lake": found.lake,
+        "missing": ids(&found.missing),
+        "surplus": ids(&found.surplus),
+        "differences": found.differences(),
+        "equal": found.differences() == 0,
     })))
+}
+
+fn not_verified(error: verification::Error) -> Problem {
+    use verification::Error;
+    match error {
+        Error::Behind | Error::Changing => {
+            Problem::new(StatusCode::CONFLICT, "not_comparable", error.to_string()).retry_after(1)
+        }
+        Error::Query(error) => super::sql::problem(&error),
+        Error::State(error) => error.into(),
+        Error::Log(error) => error.into(),
+    }
 }
 
 fn segment_id(app: &App, name: &str) -> Option<u32> {

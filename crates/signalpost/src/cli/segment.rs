@@ -110,7 +110,11 @@ pub enum Command {
     /// Compare live members with the lake's SQL; exit code 1 when they differ.
     Verify {
         /// The segments; all when none is named.
+        #[arg(conflicts_with = "all")]
         names: Vec<String>,
+        /// All segments.
+        #[arg(long)]
+        all: bool,
     },
 }
 
@@ -298,7 +302,7 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
             let path = format!("/api/profiles/{}/explain?segment={}{at}", encode(&profile), encode(&name));
             explain(&client.get(&path).await?, json);
         }
-        Command::Verify { names } => return verify(names, client, json).await,
+        Command::Verify { names, all: _ } => return verify(names, client, json).await,
         other => return ahead::run(other, client, json).await,
     }
     Ok(ExitCode::SUCCESS)

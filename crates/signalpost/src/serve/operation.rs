@@ -65,7 +65,28 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     counter("signalpost_segment_entries_total", "Memberships begun", read(&counters.entries));
     counter("signalpost_segment_exits_total", "Memberships ended", read(&counters.exits));
     counter("signalpost_segment_derived_events_total", "Derived events made", read(&counters.derived));
+    let verification = &app.verification;
+    counter(
+        "signalpost_segment_verify_runs_total",
+        "Comparisons with the lake's SQL",
+        read(&verification.runs),
+    );
+    counter(
+        "signalpost_segment_verify_failures_total",
+        "Comparisons that could not be made",
+        read(&verification.failures),
+    );
     let gauges = [
+        (
+            "signalpost_segment_verify_differences",
+            "People on whom live and SQL disagreed when their segment was last compared",
+            verification.differences(),
+        ),
+        (
+            "signalpost_segment_verify_last_timestamp_seconds",
+            "When a segment was last compared, 0: never since the start",
+            read(&verification.latest_seconds),
+        ),
         ("signalpost_log_lag_records", "Records that wait for a worker", app.lag()),
         ("signalpost_clean_quarantine_events", "Events in quarantine", app.log.quarantine_len()),
         (

@@ -65,3 +65,5 @@ mod support;
 mod tls;
 #[cfg(test)]
 mod tracking;
+#[cfg(test)]
+mod verify;
