@@ -11,6 +11,7 @@ mod record;
 mod row;
 #[cfg(test)]
 mod tests;
+pub mod waits;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,7 @@ pub(crate) use attribute::{Behind, behind};
 pub use fold::hash;
 pub use record::{DecodeError, RECORD_VERSION};
 pub use row::ProfileRow;
+pub use waits::Waits;
 
 /// A place in a profile's order of events: by time, then by arrival.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -174,15 +176,14 @@ pub struct Profile {
     pub derived: Vec<Derived>,
     /// What sequence rules wait for and got.
     pub awaited: Vec<Awaited>,
-    /// Segments the profile is in.
+    /// Segments the profile is in, by id, ascending.
     pub memberships: Vec<Membership>,
     /// Messages decided on lately, oldest first.
     pub contacts: Vec<Contact>,
     /// The program version these caches were made under.
     pub program_version: u64,
-    /// The first instant at which something here may change by the clock. May
-    /// be early, never late.
-    pub horizon: Timestamp,
+    /// Until when its segments' answers hold by the clock.
+    pub waits: Waits,
     /// Whether something changed that no evaluation of all segments has seen: a
     /// profile just made, or a consent given outside of events.
     pub unevaluated: bool,
@@ -217,7 +218,7 @@ impl Profile {
             memberships: Vec::new(),
             contacts: Vec::new(),
             program_version: 0,
-            horizon: Timestamp::MAX,
+            waits: Waits::default(),
             unevaluated: true,
             explainable: false,
             timer: Timestamp::MAX,
@@ -236,7 +237,26 @@ impl Profile {
 
     /// Whether the person is in the segment now.
     pub fn is_member(&self, segment: u32) -> bool {
-        self.memberships.iter().any(|membership| membership.segment == segment)
+        self.memberships.binary_search_by_key(&segment, |held| held.segment).is_ok()
+    }
+
+    /// Puts the person into a segment, or changes the stay there.
+    pub fn enter(&mut self, stay: Membership) {
+        match self.memberships.binary_search_by_key(&stay.segment, |held| held.segment) {
+            Ok(place) => {
+                if let Some(held) = self.memberships.get_mut(place) {
+                    *held = stay;
+                }
+            }
+            Err(place) => self.memberships.insert(place, stay),
+        }
+    }
+
+    /// Takes the person out of a segment.
+    pub fn leave(&mut self, segment: u32) {
+        if let Ok(place) = self.memberships.binary_search_by_key(&segment, |held| held.segment) {
+            self.memberships.remove(place);
+        }
     }
 
     /// The consent for a purpose: `None` when the person never said.
@@ -252,7 +272,7 @@ impl Profile {
 
     /// The first instant at which anything changes with no new event.
     pub fn next_due(&self) -> Timestamp {
-        self.horizon.min(self.next_event_due())
+        self.waits.next().min(self.next_event_due())
     }
 
     /// The first instant at which an event happens that is here already, or is

@@ -183,7 +183,7 @@ pub struct Program {
     pub campaigns_changed_at: Timestamp,
     /// Names of event columns, by the numbers rows hold.
     pub columns: Columns,
-    /// Segments, in the order they were first made.
+    /// Segments, in the order they were first made: by number, ascending.
     pub segments: Vec<Segment>,
     /// Sequence rules, in the order they were made.
     pub sequences: Vec<Sequence>,
@@ -349,7 +349,12 @@ impl Program {
 
     /// The segment of that number.
     pub fn segment_by_id(&self, id: u32) -> Option<&Segment> {
-        self.segments.iter().find(|segment| segment.id == id)
+        self.segments.get(self.place_of(id)?)
+    }
+
+    /// Where the segment of that number stands among the segments.
+    pub(crate) fn place_of(&self, id: u32) -> Option<usize> {
+        self.segments.binary_search_by_key(&id, |segment| segment.id).ok()
     }
 
     /// The name of a segment's number, also when it is no longer defined.

@@ -47,6 +47,7 @@ mod statement;
 mod subject;
 mod syntax;
 mod tree;
+mod type_name;
 mod value_of;
 
 pub use builder::{BUILDER_SCHEMA, parse_builder};
@@ -65,6 +66,7 @@ pub(crate) use statement::parse_stored;
 pub use statement::{parse, parse_with_notes};
 pub use subject::{Row, Subject, Summary};
 pub use tree::{Aggregate, CastTo, Comparison, Expression, Function, Known, Operator, Predicate, Step};
+pub use type_name::TypeName;
 pub use value_of::{as_instant, as_whole, shown};
 
 use crate::id::SegmentName;

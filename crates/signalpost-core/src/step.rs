@@ -18,7 +18,10 @@ use crate::event::Event;
 use crate::id::{AnonymousId, CustomerId, EventId, ProfileKey, SegmentName};
 use crate::profile::{Moment, Profile, ProfileRow};
 use crate::program::{Program, Segment};
+use crate::segment::TypeName;
 use crate::time::{Span, Timestamp};
+
+use evaluate::Reason;
 
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +118,7 @@ pub fn apply(
         // Somebody who is only known by what is yet to come is there already.
         if profile.unevaluated {
             let cause = MembershipCause::Event(event.event_id.clone());
-            evaluate::all(profile, program, now, &cause, None, actions);
+            evaluate_all(profile, program, now, &cause, actions);
         }
         return;
     }
@@ -123,17 +126,17 @@ pub fn apply(
     take_in(profile, program, event, moment, now, actions);
     // A start that arrives late may be due already.
     let derived = sequence::fire(profile, program, now, actions);
-    let alone =
-        derived.is_empty() && !actions.iter().skip(before).any(|action| matches!(action, Action::Retract(_)));
     let cause = MembershipCause::Event(event.event_id.clone());
-    if alone && evaluate::is_current(profile, program, now) {
-        evaluate::touched(profile, program, now, &cause, event, actions);
+    let reason = Reason { cause: &cause, event: Some(event) };
+    let happened = || std::iter::once(event).chain(&derived);
+    if has_retracted(actions, before) {
+        evaluate::all(profile, program, now, &reason, actions);
     } else {
-        evaluate::all(profile, program, now, &cause, Some(event), actions);
+        evaluate::touched(profile, program, now, &reason, happened(), actions);
     }
     // What follows at once from history is history too.
     if !event.is_imported() {
-        for happened in std::iter::once(event).chain(&derived) {
+        for happened in happened() {
             on_event(profile, program, happened, now, actions);
         }
     }
@@ -145,6 +148,7 @@ pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions
     drop_shown_rows(profile, program);
     while profile.next_due() <= now {
         let due = profile.next_due();
+        let before = actions.len();
         let mut happened = Vec::new();
         while profile.future.first().is_some_and(|(moment, _)| moment.timestamp <= due) {
             let (moment, event) = profile.future.remove(0);
@@ -156,11 +160,32 @@ pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions
             Some(event) => MembershipCause::Event(event.event_id.clone()),
             None => MembershipCause::Clock,
         };
-        evaluate::all(profile, program, due, &cause, happened.last(), actions);
+        let reason = Reason { cause: &cause, event: happened.last() };
+        if has_retracted(actions, before) {
+            evaluate::all(profile, program, due, &reason, actions);
+        } else {
+            evaluate::touched(profile, program, due, &reason, happened.iter(), actions);
+        }
         for event in happened.iter().filter(|event| !event.is_imported()) {
             on_event(profile, program, event, due, actions);
         }
     }
+}
+
+/// Whether an action from `before` on takes a derived event back.
+fn has_retracted(actions: &[Action], before: usize) -> bool {
+    actions.iter().skip(before).any(|action| matches!(action, Action::Retract(_)))
+}
+
+/// Evaluates every segment, for no event.
+fn evaluate_all(
+    profile: &mut Profile,
+    program: &Program,
+    now: Timestamp,
+    cause: &MembershipCause,
+    actions: &mut Vec<Action>,
+) {
+    evaluate::all(profile, program, now, &Reason { cause, event: None }, actions);
 }
 
 /// Makes the profile's caches anew from its timeline, after the program
@@ -189,7 +214,7 @@ pub fn refold(
     *profile = fresh;
     take_in_all(profile, program, timeline, now, &known, actions);
     profile.program_version = program.version;
-    evaluate::all(profile, program, now, &MembershipCause::Definition, None, actions);
+    evaluate_all(profile, program, now, &MembershipCause::Definition, actions);
 }
 
 /// Evaluates every segment after the program changed, for a profile that keeps
@@ -197,7 +222,7 @@ pub fn refold(
 pub fn redefined(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
     drop_shown_rows(profile, program);
     profile.program_version = program.version;
-    evaluate::all(profile, program, now, &MembershipCause::Definition, None, actions);
+    evaluate_all(profile, program, now, &MembershipCause::Definition, actions);
 }
 
 /// Takes over the history of a device that is now known to be this person's.
@@ -215,7 +240,7 @@ pub fn adopt(
     let mut known = sequence::fired_ids(profile, program);
     known.extend_from_slice(fired);
     take_in_all(profile, program, history, now, &known, actions);
-    evaluate::all(profile, program, now, &MembershipCause::Merge, None, actions);
+    evaluate_all(profile, program, now, &MembershipCause::Merge, actions);
 }
 
 /// Moves the profile into or out of a segment whose members come from runs of a
@@ -310,7 +335,7 @@ fn insert_row(profile: &mut Profile, program: &Program, event: &Event, moment: M
     if kept.latest.is_some() && !profile.explainable {
         return;
     }
-    let name = name.map_or_else(|| Arc::from(&*event.event_type), Arc::clone);
+    let name = name.map_or_else(|| TypeName::from(&*event.event_type), |name| Arc::clone(name).into());
     let row = ProfileRow::cut(event, moment, name, &kept.columns);
     let index = profile.rows.partition_point(|held| held.moment < moment);
     profile.rows.insert(index, row);
@@ -333,9 +358,8 @@ fn drop_shown_rows(profile: &mut Profile, program: &Program) {
     }
 }
 
-/// Drops rows that no segment can see any more. Done when the oldest row has
-/// outlived its type's need, and as often as the rows have doubled, so that
-/// the cost is spread.
+/// Drops rows that no segment can see any more: the oldest at once, those
+/// behind others as often as the rows have doubled, so that the cost is spread.
 fn prune(profile: &mut Profile, program: &Program, now: Timestamp) {
     let outlived = |row: &ProfileRow| {
         program.rows.of(&row.event_type).is_none_or(|(_, kept)| {
@@ -343,8 +367,11 @@ fn prune(profile: &mut Profile, program: &Program, now: Timestamp) {
         })
     };
     let count = profile.rows.len();
-    if count > 8 && (count.is_power_of_two() || profile.rows.first().is_some_and(outlived)) {
+    if count > 8 && count.is_power_of_two() {
         profile.rows.retain(|row| !outlived(row));
+    } else if count > 8 {
+        let oldest = profile.rows.iter().take_while(|row| outlived(row)).count();
+        profile.rows.drain(..oldest);
     }
 }
 

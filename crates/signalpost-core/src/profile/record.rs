@@ -14,7 +14,9 @@ use thiserror::Error;
 use super::Profile;
 
 /// The version written now.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
+/// The version that knew one instant for all segments.
+const ONE_HORIZON: u8 = 2;
 
 /// Why bytes are not a profile.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -59,7 +61,9 @@ impl Profile {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let damaged = |reason: &str| DecodeError::Damaged { reason: reason.to_owned() };
         match bytes.split_first() {
-            Some((&RECORD_VERSION, body)) => read::profile(body).map_err(|reason| damaged(reason.0)),
+            Some((&version @ (ONE_HORIZON | RECORD_VERSION), body)) => {
+                read::profile(body, version).map_err(|reason| damaged(reason.0))
+            }
             Some((&found, _)) if found > RECORD_VERSION => Err(DecodeError::Version { found }),
             Some((&found, _)) if found > 0 => Err(DecodeError::Outdated { found }),
             Some(_) => Err(damaged("it has no version")),

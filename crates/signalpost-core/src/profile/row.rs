@@ -1,12 +1,10 @@
 //! A timeline row as live segments read it: only the columns some segment names.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::Moment;
 use crate::event::Event;
-use crate::segment::{ColumnIndex, Row};
+use crate::segment::{ColumnIndex, Row, TypeName};
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -16,7 +14,7 @@ pub struct ProfileRow {
     /// Its place in the order.
     pub moment: Moment,
     /// Its type.
-    pub event_type: Arc<str>,
+    pub event_type: TypeName,
     /// The values of the columns that segments name, where present.
     pub values: Vec<(ColumnIndex, Value)>,
 }
@@ -36,6 +34,10 @@ impl Row for ProfileRow {
         &self.event_type
     }
 
+    fn type_tag(&self) -> u32 {
+        self.event_type.tag()
+    }
+
     fn value(&self, column: ColumnIndex) -> &Value {
         self.values.iter().find(|(index, _)| *index == column).map_or(&NULL, |(_, value)| value)
     }
@@ -46,7 +48,7 @@ impl ProfileRow {
     pub(crate) fn cut(
         event: &Event,
         moment: Moment,
-        event_type: Arc<str>,
+        event_type: TypeName,
         columns: &[(ColumnIndex, Box<str>)],
     ) -> Self {
         let value = |(index, name): &(ColumnIndex, Box<str>)| {

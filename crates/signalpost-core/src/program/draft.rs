@@ -63,6 +63,7 @@ impl Program {
             change: draft.changes,
             refresh: None,
         });
+        draft.segments.sort_unstable_by_key(|segment| segment.id);
         draft.plan();
         draft
     }

@@ -119,6 +119,8 @@ pub(crate) struct Readers {
     order: Vec<usize>,
     /// Where each place stands in that order; by place.
     ranks: Vec<usize>,
+    /// Who asks for each place's members, directly or not; by place.
+    askers: Vec<Vec<usize>>,
     /// Whether a segment asks, by way of others, for its own members.
     circular: bool,
 }
@@ -166,6 +168,13 @@ impl Readers {
             places.sort_unstable_by_key(|place| readers.ranks.get(*place));
             places.dedup();
         }
+        readers.askers = (0..segments.len())
+            .map(|place| {
+                let mut all = vec![place];
+                links.add_askers(&mut all);
+                all.split_off(1)
+            })
+            .collect();
         Self { every_type, by_type, ..readers }
     }
 
@@ -184,17 +193,39 @@ impl Readers {
     /// The places of the segments whose answer the event may change, also by way
     /// of other segments, those that others ask for first. Not those it changes
     /// by what was derived from it.
-    pub(crate) fn of(&self, event: &Event) -> Cow<'_, [usize]> {
-        let by_type = self.by_type.get(&*event.event_type).unwrap_or(&self.every_type);
-        let mut found = Cow::Borrowed(by_type.as_slice());
-        for places in event.traits.iter().filter_map(|(name, _)| self.by_trait.get(name)) {
-            found.to_mut().extend(places);
+    ///
+    /// With them those at `due`, and whoever asks for these.
+    pub(crate) fn of<'a>(
+        &self,
+        events: impl Iterator<Item = &'a Event>,
+        due: impl Iterator<Item = usize>,
+    ) -> Cow<'_, [usize]> {
+        let mut found: Cow<'_, [usize]> = Cow::Borrowed(&[]);
+        for event in events {
+            let by_type = self.by_type.get(&*event.event_type).unwrap_or(&self.every_type);
+            if found.is_empty() {
+                found = Cow::Borrowed(by_type.as_slice());
+            } else {
+                found.to_mut().extend(by_type);
+            }
+            for places in event.traits.iter().filter_map(|(name, _)| self.by_trait.get(name)) {
+                found.to_mut().extend(places);
+            }
+        }
+        for place in due {
+            found.to_mut().push(place);
+            found.to_mut().extend(self.askers_of(place));
         }
         if let Cow::Owned(found) = &mut found {
             found.sort_unstable_by_key(|place| self.ranks.get(*place));
             found.dedup();
         }
         found
+    }
+
+    /// The places of those that ask for the members of the segment at `place`.
+    pub(crate) fn askers_of(&self, place: usize) -> &[usize] {
+        self.askers.get(place).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -12,6 +12,7 @@ use super::explain::EVIDENCE_MAX;
 use super::node::{Bound, Node, Set};
 use super::routine::Routine;
 use super::tree::{Aggregate, CastTo, Comparison, Expression, Function, Predicate, Type};
+use super::type_name::TypeName;
 use crate::time::Span;
 use crate::value::Value;
 
@@ -383,7 +384,7 @@ impl Compiler {
                 self.need(event_type, &open, by_latest.then_some(EVIDENCE_MAX));
             }
         }
-        let types = types.map(Vec::into_boxed_slice);
+        let types = types.map(|types| types.iter().map(|kind| TypeName::from(&**kind)).collect());
         (argument, Set { types, lower, upper, rest, level, from_summary, by_latest })
     }
 

@@ -6,7 +6,9 @@ use regex::Regex;
 use super::calendar::Zone;
 use super::columns::ColumnIndex;
 use super::routine::Routine;
+use super::subject::Row;
 use super::tree::{CastTo, Comparison, Function, Known, Operator, Step};
+use super::type_name::TypeName;
 use crate::time::Span;
 use crate::value::Value;
 
@@ -101,7 +103,7 @@ pub(super) enum LikePart {
 #[derive(Clone, Debug)]
 pub(super) struct Set {
     /// Types of its events; all types when `None`.
-    pub(super) types: Option<Box<[Box<str>]>>,
+    pub(super) types: Option<Box<[TypeName]>>,
     /// Not before any of these.
     pub(super) lower: Box<[Bound]>,
     /// Not after any of these.
@@ -115,6 +117,14 @@ pub(super) struct Set {
     /// Whether the latest event of its types alone tells if there is any: only
     /// existence is asked, and all bounds are lower ones.
     pub(super) by_latest: bool,
+}
+
+impl Set {
+    /// Whether the row's type is one of the set's.
+    pub(super) fn is_of_type<R: Row>(&self, row: &R) -> bool {
+        let same = |own: &TypeName| own.tag() == row.type_tag() && **own == *row.event_type();
+        self.types.as_ref().is_none_or(|types| types.iter().any(same))
+    }
 }
 
 /// An instant that bounds a set.

@@ -99,9 +99,7 @@ impl<'a, S: Subject> Scene<'a, S> {
     ) -> Timestamp {
         let window = self.window(set, frame);
         let mut horizon = window.horizon;
-        let of_type = |row: &S::Row| {
-            set.types.as_ref().is_none_or(|types| types.iter().any(|own| &**own == row.event_type()))
-        };
+        let of_type = |row: &S::Row| set.is_of_type(row);
         if let Some(row) = window.later.iter().find(|row| of_type(row)) {
             horizon = horizon.min(row.timestamp() + window.enters_after);
         }
@@ -147,9 +145,7 @@ impl<'a, S: Subject> Scene<'a, S> {
         let Some(upper) = self.side(&set.upper, frame, false, &mut horizon) else { return empty(horizon) };
         let from = lower.fixed.max(lower.moving);
         let start = from.map_or(0, |from| rows.partition_point(|row| row.timestamp() < from));
-        let of_type = |row: &&S::Row| {
-            set.types.as_ref().is_none_or(|types| types.iter().any(|own| &**own == row.event_type()))
-        };
+        let of_type = |row: &&S::Row| set.is_of_type(*row);
         if lower.goes_back > Span::ZERO {
             let before = rows.get(..start).and_then(|before| before.iter().rev().find(of_type));
             horizon = horizon.min(lower.lets_in(from.unwrap_or(Timestamp::MIN), before.map(Row::timestamp)));

@@ -1,6 +1,7 @@
 //! What evaluation asks of one profile.
 
 use super::columns::ColumnIndex;
+use super::type_name;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -33,6 +34,10 @@ pub trait Row {
     fn sequence(&self) -> u64;
     /// What was done.
     fn event_type(&self) -> &str;
+    /// The tag of its [`TypeName`](super::TypeName).
+    fn type_tag(&self) -> u32 {
+        type_name::tag(self.event_type())
+    }
     /// A column's value; null when absent.
     fn value(&self, column: ColumnIndex) -> &Value;
 }

@@ -2,8 +2,8 @@
 //!
 //! In: a profile whose folds are done, and what happened. Out: its memberships
 //! and its horizon, and an action for each entry and exit. An event mostly
-//! concerns few segments; the answers of the others hold until the horizon
-//! they gave when they were last asked.
+//! concerns few segments, and so does the clock; the answers of the others hold
+//! until the horizon they gave when they were last asked.
 
 use super::{Action, MembershipCause, MembershipChange, ProfileSubject, deliver};
 use crate::campaign::Trigger;
@@ -15,31 +15,44 @@ use crate::time::Timestamp;
 /// Passes over the segments at most this often, where some ask in a circle.
 const PASSES_MAX: usize = 4;
 
+/// What is to be judged, and by which cause.
+pub(super) struct Reason<'a> {
+    /// Why memberships change.
+    pub(super) cause: &'a MembershipCause,
+    /// The event that campaigns are told of.
+    pub(super) event: Option<&'a Event>,
+}
+
 /// Whether every segment's answer is known and holds at `now`, save for what
-/// has happened since, and none asks for its own members.
-pub(super) fn is_current(profile: &Profile, program: &Program, now: Timestamp) -> bool {
+/// has happened since and for those whose instant has come, and none asks for
+/// its own members.
+fn is_current(profile: &Profile, program: &Program, now: Timestamp) -> bool {
     !profile.unevaluated
         && profile.program_version == program.version
-        && profile.horizon > now
+        && profile.waits.others() > now
         && !program.readers.are_circular()
 }
 
-/// Evaluates at `now` the segments that `event`, folded in just now and with
-/// nothing derived from it, can move the profile into or out of. The profile
-/// must be current but for it.
-pub(super) fn touched(
+/// Evaluates at `now` the segments that events folded in just now can move the
+/// profile into or out of, and those whose instant has come.
+///
+/// `happened` are these events, with what was derived from them.
+pub(super) fn touched<'e>(
     profile: &mut Profile,
     program: &Program,
     now: Timestamp,
-    cause: &MembershipCause,
-    event: &Event,
+    reason: &Reason<'_>,
+    happened: impl Iterator<Item = &'e Event>,
     actions: &mut Vec<Action>,
 ) {
-    let places = program.readers.of(event);
-    let segments = places.iter().filter_map(|place| program.segments.get(*place));
-    // Of those not asked, none changes before the horizon so far.
-    let horizon = profile.horizon;
-    in_order(profile, program, segments, horizon, now, cause, Some(event), actions);
+    let due: Option<Vec<usize>> = profile.waits.due(now).map(|id| program.place_of(id)).collect();
+    match due {
+        Some(due) if is_current(profile, program, now) => {
+            let places = program.readers.of(happened, due.into_iter());
+            in_order(profile, program, &places, now, reason, actions);
+        }
+        _ => all(profile, program, now, reason, actions),
+    }
 }
 
 /// Evaluates every segment at `now`, and records entries and exits.
@@ -47,22 +60,21 @@ pub(super) fn all(
     profile: &mut Profile,
     program: &Program,
     now: Timestamp,
-    cause: &MembershipCause,
-    event: Option<&Event>,
+    reason: &Reason<'_>,
     actions: &mut Vec<Action>,
 ) {
+    profile.waits.all_at(Timestamp::MAX);
     if program.readers.are_circular() {
-        together(profile, program, now, cause, event, actions);
+        together(profile, program, now, reason, actions);
     } else {
-        let segments = program.readers.order().iter().filter_map(|place| program.segments.get(*place));
-        in_order(profile, program, segments, Timestamp::MAX, now, cause, event, actions);
+        in_order(profile, program, program.readers.order(), now, reason, actions);
     }
     profile.unevaluated = false;
     leave_removed(profile, program, now, actions);
 }
 
 /// Moves the profile into or out of one segment that is not live, and judges
-/// all that are: some may ask for it.
+/// those that ask for it.
 pub(super) fn moved(
     profile: &mut Profile,
     program: &Program,
@@ -72,36 +84,41 @@ pub(super) fn moved(
     cause: &MembershipCause,
     actions: &mut Vec<Action>,
 ) {
+    let reason = Reason { cause, event: None };
     set_member(profile, segment, member, now);
-    switch(profile, program, segment, member, now, cause, None, actions);
-    all(profile, program, now, cause, None, actions);
+    switch(profile, program, segment, member, now, &reason, actions);
+    match program.place_of(segment.id) {
+        Some(place) if is_current(profile, program, now) && profile.waits.next() > now => {
+            in_order(profile, program, program.readers.askers_of(place), now, &reason, actions);
+        }
+        _ => all(profile, program, now, &reason, actions),
+    }
 }
 
 fn set_member(profile: &mut Profile, segment: &Segment, member: bool, now: Timestamp) {
     if member {
-        let fresh = Membership { segment: segment.id, entered_at: now, version: segment.version };
-        profile.memberships.push(fresh);
+        profile.enter(Membership { segment: segment.id, entered_at: now, version: segment.version });
     } else {
-        profile.memberships.retain(|held| held.segment != segment.id);
+        profile.leave(segment.id);
     }
 }
 
 /// Evaluates segments, each after those whose members it asks for.
-#[expect(clippy::too_many_arguments, reason = "one place moves members; a struct would only rename them")]
-fn in_order<'a>(
+fn in_order(
     profile: &mut Profile,
     program: &Program,
-    segments: impl Iterator<Item = &'a Segment>,
-    mut horizon: Timestamp,
+    places: &[usize],
     now: Timestamp,
-    cause: &MembershipCause,
-    event: Option<&Event>,
+    reason: &Reason<'_>,
     actions: &mut Vec<Action>,
 ) {
     let mut changed = Vec::new();
+    let segments = places.iter().filter_map(|place| program.segments.get(*place));
     for segment in segments.filter(|segment| segment.is_live()) {
         let outcome = segment.compiled.evaluate(&ProfileSubject { profile, program }, now);
-        horizon = horizon.min(outcome.horizon);
+        // Always later than now, or a faulty predicate could hold the clock for
+        // ever.
+        profile.waits.set(segment.id, outcome.horizon.max(now.next()));
         let member = outcome.is_member();
         if member == profile.is_member(segment.id) {
             continue;
@@ -109,13 +126,11 @@ fn in_order<'a>(
         changed.push((segment, member));
         set_member(profile, segment, member, now);
     }
-    // The horizon is always later than now, or a faulty predicate could hold
-    // the clock for ever.
-    profile.horizon = horizon.max(now.next());
+    profile.waits.settle();
     changed.sort_unstable_by_key(|(segment, _)| segment.id);
     // Told once all have moved: a campaign may ask for its audience.
     for (segment, member) in changed {
-        switch(profile, program, segment, member, now, cause, event, actions);
+        switch(profile, program, segment, member, now, reason, actions);
     }
 }
 
@@ -125,8 +140,7 @@ fn together(
     profile: &mut Profile,
     program: &Program,
     now: Timestamp,
-    cause: &MembershipCause,
-    event: Option<&Event>,
+    reason: &Reason<'_>,
     actions: &mut Vec<Action>,
 ) {
     let before = profile.memberships.clone();
@@ -146,42 +160,37 @@ fn together(
             changed = true;
             if member {
                 let fresh = Membership { segment: segment.id, entered_at: now, version: segment.version };
-                profile.memberships.push(held(segment).cloned().unwrap_or(fresh));
+                profile.enter(held(segment).cloned().unwrap_or(fresh));
             } else {
-                profile.memberships.retain(|held| held.segment != segment.id);
+                profile.leave(segment.id);
             }
         }
         if !changed {
             break;
         }
     }
-    // The horizon is always later than now, or a faulty predicate could hold
-    // the clock for ever.
-    profile.horizon = horizon.max(now.next());
+    // Later than now, as in [`in_order`].
+    profile.waits.all_at(horizon.max(now.next()));
     // Told once all segments are judged: one that names another may have gone
     // back and forth on the way.
     for segment in &program.segments {
         let member = profile.is_member(segment.id);
         if member != held(segment).is_some() {
-            switch(profile, program, segment, member, now, cause, event, actions);
+            switch(profile, program, segment, member, now, reason, actions);
         }
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one place tells of a membership; a struct would only rename them"
-)]
 fn switch(
     profile: &mut Profile,
     program: &Program,
     segment: &Segment,
     member: bool,
     now: Timestamp,
-    cause: &MembershipCause,
-    event: Option<&Event>,
+    reason: &Reason<'_>,
     actions: &mut Vec<Action>,
 ) {
+    let Reason { cause, event } = *reason;
     actions.push(Action::Membership(MembershipChange {
         profile: profile.key.clone(),
         segment_id: segment.id,

@@ -1,13 +1,13 @@
 //! Bytes into a profile: the mirror of [`super::write`].
 
-use std::sync::Arc;
-
+use super::ONE_HORIZON;
 use crate::event::Event;
 use crate::id::{ProductId, ProfileKey};
 use crate::profile::{
-    Awaited, CartLine, Consent, Contact, Derived, Membership, Moment, Profile, ProfileRow, Trait, TypeSummary,
+    Awaited, CartLine, Consent, Contact, Derived, Membership, Moment, Profile, ProfileRow, Trait,
+    TypeSummary, Waits,
 };
-use crate::segment::ColumnIndex;
+use crate::segment::{ColumnIndex, TypeName};
 use crate::time::Timestamp;
 use crate::value::{Map, Value};
 
@@ -20,8 +20,8 @@ pub(super) struct Reason(pub(super) &'static str);
 
 type Read<T> = Result<T, Reason>;
 
-/// Reads all fields; nothing may follow them.
-pub(super) fn profile(bytes: &[u8]) -> Read<Profile> {
+/// Reads all fields of a version; nothing may follow them.
+pub(super) fn profile(bytes: &[u8], version: u8) -> Read<Profile> {
     let mut from = Reader { rest: bytes, at: 0, sequence: 0 };
     let anonymous = from.truth()?;
     let key = from.text()?;
@@ -52,9 +52,13 @@ pub(super) fn profile(bytes: &[u8]) -> Read<Profile> {
     profile.memberships = from.list(|from| {
         Ok(Membership { segment: from.small()?, entered_at: from.instant()?, version: from.small()? })
     })?;
+    // Written in the order of entry before.
+    profile.memberships.sort_by_key(|held| held.segment);
     profile.contacts = from.list(|from| Ok(Contact { campaign: from.small()?, at: from.instant()? }))?;
     profile.program_version = from.number()?;
-    profile.horizon = from.instant_or_never()?;
+    let others = from.instant_or_never()?;
+    let each = if version == ONE_HORIZON { Vec::new() } else { from.waits()? };
+    profile.waits = Waits::of(each, others);
     profile.unevaluated = from.truth()?;
     profile.explainable = from.truth()?;
     profile.timer = from.instant_or_never()?;
@@ -146,6 +150,14 @@ impl<'a> Reader<'a> {
         Ok(self.option(Self::instant)?.unwrap_or(Timestamp::MAX))
     }
 
+    fn waits(&mut self) -> Read<Vec<(u32, Timestamp)>> {
+        let mut segment = 0_u32;
+        self.list(|from| {
+            segment = segment.wrapping_add(from.small()?);
+            Ok((segment, from.instant()?))
+        })
+    }
+
     fn moment(&mut self) -> Read<Moment> {
         let timestamp = self.instant()?;
         self.sequence = self.sequence.wrapping_add(self.signed()?.cast_unsigned());
@@ -190,14 +202,14 @@ impl<'a> Reader<'a> {
     }
 
     fn rows(&mut self, types: &[TypeSummary]) -> Read<Vec<ProfileRow>> {
-        let own = self.list(|from| Ok(Arc::<str>::from(from.text()?)))?;
-        let mut shared: Vec<Option<Arc<str>>> = vec![None; types.len()];
+        let own = self.list(|from| Ok(TypeName::from(from.text()?)))?;
+        let mut shared: Vec<Option<TypeName>> = vec![None; types.len()];
         shared.extend(own.into_iter().map(Some));
         self.list(|from| {
             let place = usize::try_from(from.number()?).unwrap_or(usize::MAX);
             let name = shared.get_mut(place).ok_or(Reason("a row has no type"))?;
             let summed_up = || types.get(place).map_or("", |summary| &summary.event_type);
-            let event_type = Arc::clone(name.get_or_insert_with(|| summed_up().into()));
+            let event_type = name.get_or_insert_with(|| summed_up().into()).clone();
             let moment = from.moment()?;
             let values = from.list(|from| {
                 let column = u16::try_from(from.number()?).map_err(|_| Reason("a column is too large"))?;

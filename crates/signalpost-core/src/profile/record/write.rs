@@ -1,10 +1,9 @@
 //! A profile into bytes. [`super::read`] is its mirror: change both together.
 
-use std::sync::Arc;
-
 use crate::event::Event;
 use crate::id::ProductId;
 use crate::profile::{CartLine, Derived, Moment, Profile, ProfileRow, TypeSummary};
+use crate::segment::TypeName;
 use crate::time::Timestamp;
 use crate::value::{Map, Value};
 
@@ -60,7 +59,12 @@ pub(super) fn profile(profile: &Profile, bytes: Vec<u8>) -> Vec<u8> {
         to.instant(held.at);
     });
     to.number(profile.program_version);
-    to.instant_or_never(profile.horizon);
+    to.instant_or_never(profile.waits.others());
+    let mut before = 0;
+    to.list(profile.waits.each(), |to, (segment, until)| {
+        to.number((segment - std::mem::replace(&mut before, *segment)).into());
+        to.instant(*until);
+    });
     to.truth(profile.unevaluated);
     to.truth(profile.explainable);
     to.instant_or_never(profile.timer);
@@ -174,10 +178,10 @@ impl Writer {
         let mut names: Vec<&str> = profile.types.iter().map(|summary| &*summary.event_type).collect();
         let summed_up = names.len();
         let mut places: Vec<usize> = Vec::with_capacity(profile.rows.len());
-        let mut last: Option<(&Arc<str>, usize)> = None;
+        let mut last: Option<(&TypeName, usize)> = None;
         for row in &profile.rows {
             let place = match last {
-                Some((name, place)) if Arc::ptr_eq(name, &row.event_type) => place,
+                Some((name, place)) if name.is_shared_with(&row.event_type) => place,
                 _ => names.iter().position(|name| **name == *row.event_type).unwrap_or_else(|| {
                     names.push(&row.event_type);
                     names.len() - 1
