@@ -339,6 +339,17 @@ fn every_example_of_what_is_refreshed_finds_who_the_page_says() {
 }
 
 #[test]
+fn every_query_of_the_page_answers_what_the_page_says() {
+    let server = Server::start();
+    let examples = pairs("query", "answer");
+    assert!(examples.len() >= 4, "only {} queries were found", examples.len());
+    for (query, answer) in examples {
+        let answer: Json = serde_json::from_str(&answer).unwrap();
+        assert_eq!(server.sql(&query), [answer], "{query}");
+    }
+}
+
+#[test]
 fn every_command_of_the_page_is_taken() {
     let server = Server::start();
     server.accept(&people());
