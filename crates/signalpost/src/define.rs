@@ -383,8 +383,8 @@ pub fn backfill(app: &App, segment: &Segment) -> Option<Backfill> {
     for gauge in app.partitions.gauges() {
         let own = *gauge.backfill.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = gauge.program.load(Ordering::Acquire) >= segment.change;
-        // A later one is begun only when this one is done.
-        let under_way = taken && own.change <= segment.change && gauge.backfilling.load(Ordering::Acquire);
+        // What came before it was in force already.
+        let under_way = taken && own.since <= segment.change && gauge.backfilling.load(Ordering::Acquire);
         waits |= !taken || under_way;
         all.total += own.total;
         all.done += if !taken {

@@ -20,7 +20,7 @@ use signalpost_core::campaign::{Delivery, DeliveryId};
 use signalpost_core::event::Event;
 use signalpost_core::id::{AnonymousId, CustomerId, ProfileKey};
 use signalpost_core::profile::Moment;
-use signalpost_core::program::{Change, Program};
+use signalpost_core::program::Program;
 use signalpost_core::step::{self, Action, MembershipCause, MembershipChange};
 use signalpost_core::time::Timestamp;
 use thiserror::Error;
@@ -82,6 +82,9 @@ pub struct Worker<S, L> {
     store: Arc<S>,
     log: Arc<L>,
     program: Program,
+    /// Programs before it that some profiles have not been brought to yet, the
+    /// oldest first.
+    earlier: Vec<Program>,
     position: Position,
     profiles: profiles::Profiles,
     timers: timers::Timers,
@@ -105,13 +108,14 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// When the store fails, or holds a damaged record.
     pub fn open(partition: u32, store: Arc<S>, log: Arc<L>, cache_profiles: usize) -> Result<Self, Error> {
         let position = Position::load(&*store, partition)?;
-        let program = load_program(&*store, partition)?;
+        let (earlier, program) = backfill::load_programs(&*store, partition, &position)?;
         let timers = timers::Timers::open(&*store, partition)?;
         let mut worker = Self {
             partition,
             store,
             log,
             program,
+            earlier,
             position,
             profiles: profiles::Profiles::new(cache_profiles),
             timers,
@@ -331,17 +335,4 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.fresh_deliveries.clear();
         Ok(())
     }
-}
-
-fn load_program<S: Store>(store: &S, partition: u32) -> Result<Program, Error> {
-    let mut program = Program::default();
-    for (_, value) in state::scan_prefix(store, Table::Program, &partition.to_be_bytes(), usize::MAX)? {
-        let change: Change = state::decode(Table::Program, &value)?;
-        if let Err(error) = program.apply(&change) {
-            // It was applied when it was made; a parser that has since grown
-            // stricter must not take the server down.
-            tracing::error!(%error, "a definition is no longer understood and is left out");
-        }
-    }
-    Ok(program)
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use signalpost_core::campaign::Trigger;
 use signalpost_core::id::ProfileKey;
-use signalpost_core::program::Change;
+use signalpost_core::program::{Change, Defined, Program};
 use signalpost_core::step;
 use signalpost_core::time::Timestamp;
 
 use super::effect::{member_key, sequenced};
+use super::position::Position;
 use super::{Error, Worker};
 use crate::log::Log;
 use crate::schedule;
@@ -19,11 +20,16 @@ use crate::state::{self, Store, Table};
 
 /// Profiles brought up to date between two steps.
 const SLICE_PROFILES: usize = 500;
+/// Programs kept for profiles that have not been brought to them yet. With so
+/// many, the next change waits.
+const EARLIER_MAX: usize = 8;
 
 /// How far the profiles have been brought to the newest definitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backfill {
-    /// The change of the program that is being applied, from 1.
+    /// The first change of the program that is being applied, from 1.
+    pub since: u64,
+    /// The last one.
     pub change: u64,
     /// Profiles that are done with.
     pub done: u64,
@@ -31,17 +37,63 @@ pub struct Backfill {
     pub total: u64,
 }
 
+fn is_of_campaign(change: &Change) -> bool {
+    matches!(change.what, Defined::Campaign(_) | Defined::CampaignRemoved { .. })
+}
+
+/// The changes of the program a partition has taken.
+fn changes<S: Store>(store: &S, partition: u32) -> Result<Vec<Change>, Error> {
+    let rows = state::scan_prefix(store, Table::Program, &partition.to_be_bytes(), usize::MAX)?;
+    Ok(rows
+        .iter()
+        .map(|(_, value)| state::decode(Table::Program, value))
+        .collect::<Result<_, state::Error>>()?)
+}
+
+fn load_program(changes: &[Change]) -> Program {
+    let mut program = Program::default();
+    for change in changes {
+        if let Err(error) = program.apply(change) {
+            // It was applied when it was made; a parser that has since grown
+            // stricter must not take the server down.
+            tracing::error!(%error, "a definition is no longer understood and is left out");
+        }
+    }
+    program
+}
+
+/// The program a partition left off with, and before it those that a backfill
+/// under way may not have brought everybody to: more of them than needed do no
+/// harm.
+pub(super) fn load_programs<S: Store>(
+    store: &S,
+    partition: u32,
+    position: &Position,
+) -> Result<(Vec<Program>, Program), Error> {
+    let changes = changes(store, partition)?;
+    let mut earlier = Vec::new();
+    if position.backfill.is_some() {
+        // A campaign's change waits for the backfill before it.
+        let alone =
+            changes.iter().rev().take(EARLIER_MAX).take_while(|change| !is_of_campaign(change)).count();
+        let first = changes.len() - alone;
+        earlier.extend((first..changes.len()).filter_map(|end| changes.get(..end)).map(load_program));
+    }
+    Ok((earlier, load_program(&changes)))
+}
+
 impl<S: Store, L: Log> Worker<S, L> {
     /// How far the backfill is; of the latest one when none is under way.
     pub fn backfill(&self) -> Backfill {
-        let Backfill { change, done, .. } = self.backfill;
         let total = self.position.known + self.position.anonymous;
-        Backfill { change, done: done.min(total), total }
+        Backfill { done: self.backfill.done.min(total), total, ..self.backfill }
     }
 
     /// Counts, after a start, what an interrupted backfill had done.
     pub(super) fn resume_backfill(&mut self) -> Result<(), Error> {
         self.backfill.change = self.position.program;
+        // Where it began is not written down; this is not later.
+        self.backfill.since = self.position.program.saturating_sub(EARLIER_MAX as u64);
         if let Some(cursor) = &self.position.backfill {
             let partitions = self.log.partitions();
             let keys = self.store.scan_keys(Table::Profiles, &[], Some(cursor), usize::MAX)?;
@@ -52,10 +104,21 @@ impl<S: Store, L: Log> Worker<S, L> {
         Ok(())
     }
 
-    /// Takes a change of the program. The backfill of an earlier one is
-    /// finished first, so that each profile sees one change at a time.
+    /// Takes a change of the program. While an earlier one is still being
+    /// applied, its program is kept: each profile sees one change at a time, each
+    /// at its instant, whenever its turn comes.
     pub(super) fn define(&mut self, change: &Arc<Change>) -> Result<(), Error> {
-        self.finish_backfill()?;
+        self.commit_batch()?;
+        if is_of_campaign(change) || self.earlier.len() >= EARLIER_MAX {
+            self.finish_backfill()?;
+        }
+        let since = if self.is_backfilling() { self.backfill.since } else { self.position.program + 1 };
+        let held = if self.is_backfilling() {
+            let again = load_program(&changes(&*self.store, self.partition)?);
+            Some(std::mem::replace(&mut self.program, again))
+        } else {
+            None
+        };
         // It takes effect where it stands on the log: profiles have been
         // brought past the instant at which it was asked for.
         let change = Change { at: self.position.now, what: change.what.clone() };
@@ -64,6 +127,7 @@ impl<S: Store, L: Log> Worker<S, L> {
             // It was checked when it was made; a record that cannot be applied
             // changes nothing, here and on every replay.
             tracing::error!(%error, "a definition on the log cannot be applied");
+            self.program = held.unwrap_or_else(|| std::mem::take(&mut self.program));
             return Ok(());
         }
         self.position.program += 1;
@@ -72,7 +136,8 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.next_scheduled = self.find_next_scheduled();
         if self.program.version != before {
             self.position.backfill = Some(Vec::new());
-            self.backfill = Backfill { change: self.position.program, ..Backfill::default() };
+            self.backfill = Backfill { since, change: self.position.program, done: 0, total: 0 };
+            self.earlier.extend(held);
         }
         Ok(())
     }
@@ -106,6 +171,9 @@ impl<S: Store, L: Log> Worker<S, L> {
             self.backfill.done += 1;
         }
         self.position.backfill = if last { None } else { Some(next) };
+        if last {
+            self.earlier.clear();
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 use signalpost_core::id::ProfileKey;
 use signalpost_core::profile::{Moment, Profile};
+use signalpost_core::program::Program;
 use signalpost_core::step;
 use signalpost_core::time::Timestamp;
 
@@ -115,19 +116,27 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.up_to_date(Box::new(profile))
     }
 
-    /// Folds the profile anew when definitions changed since it was folded.
+    /// Brings the profile through each change of definitions since it was folded,
+    /// at the instant of each.
     fn up_to_date(&mut self, mut profile: Box<Profile>) -> Result<Box<Profile>, Error> {
         if profile.program_version == self.program.version {
             return Ok(profile);
         }
         let mut actions = Vec::new();
-        if profile.program_version >= self.program.rows_since {
-            step::redefined(&mut profile, &self.program, self.program.changed_at, &mut actions);
-        } else {
-            let timeline = self.timeline(&profile.key)?;
-            step::refold(&mut profile, &self.program, timeline, self.program.changed_at, &mut actions);
+        let held = profile.program_version;
+        let programs = self.earlier.iter().chain(std::iter::once(&self.program));
+        let programs: Vec<&Program> = programs.filter(|program| program.version > held).collect();
+        let mut programs = programs.iter().peekable();
+        while let Some(program) = programs.next() {
+            if profile.program_version >= program.rows_since {
+                step::redefined(&mut profile, program, program.changed_at, &mut actions);
+            } else {
+                let timeline = self.timeline(&profile.key)?;
+                step::refold(&mut profile, program, timeline, program.changed_at, &mut actions);
+            }
+            let until = programs.peek().map_or(self.position.now, |next| next.changed_at);
+            step::advance(&mut profile, program, until, &mut actions);
         }
-        step::advance(&mut profile, &self.program, self.position.now, &mut actions);
         self.perform(actions)?;
         Ok(profile)
     }

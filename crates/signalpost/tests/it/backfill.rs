@@ -84,6 +84,35 @@ fn a_definition_is_answered_at_once_and_nobody_enters_twice_or_is_left_out() {
 }
 
 #[test]
+fn a_definition_does_not_wait_for_the_one_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = Server::on(&data, &[]);
+    fill(&server);
+    server.define("Viewers", "IF done view at least 3 times in the last 30 days THEN assign to 'Viewers'");
+    server.define("Any", "IF done view THEN assign to 'Any'");
+    server.define("Viewers", "IF done view at least 2 times in the last 30 days THEN assign to 'Viewers'");
+    server.define("None", "IF done view at least 900 times THEN assign to 'None'");
+    // Broken off in the middle, it is taken up where it was.
+    server.kill();
+    let server = Server::on(&data, &[]);
+    for name in ["Viewers", "Any", "None"] {
+        await_backfill(&server, name);
+    }
+    server.settle();
+    for (name, members) in [("Viewers", PEOPLE), ("Any", PEOPLE), ("None", 0)] {
+        assert_eq!(server.members(name).len(), members, "{name}");
+        let path = format!("/api/segments/{name}");
+        let history = server.get(&format!("{path}/history?limit=1")).expect(200);
+        assert_eq!(history["total"], members, "{name}: each entered once");
+        let verdict = server.post(&format!("{path}/verify"), &Json::Null).expect(200);
+        assert_eq!(verdict["equal"], true, "{verdict}");
+    }
+    let first = server.get("/api/segments/Viewers/history?limit=1").expect(200)["changes"][0].clone();
+    assert_eq!(first["version"], 1, "they entered by the version that let them in: {first}");
+}
+
+#[test]
 fn a_backfill_that_a_crash_breaks_off_is_finished() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
