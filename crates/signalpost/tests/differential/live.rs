@@ -132,7 +132,10 @@ impl Live {
     }
 
     fn perform(&mut self, actions: Vec<Action>, now: Timestamp) {
-        for action in actions {
+        // A link goes by the log: what else its event did comes first.
+        let is_link = |action: &Action| matches!(action, Action::Link { .. });
+        let (links, own): (Vec<_>, Vec<_>) = actions.into_iter().partition(is_link);
+        for action in own.into_iter().chain(links) {
             match action {
                 Action::Membership(change) => self.changes.push(change),
                 Action::Derive(event) => self.told.push(Told::Derived(Arc::new(event))),
