@@ -38,8 +38,8 @@ CREATE TABLE waiting AS SELECT 'c' || (random() * 99999)::int AS customer_id,
   (ARRAY['Electronics', 'Books', 'Toys', 'Home'])[1 + number % 4] AS category,
   CASE WHEN random() < 0.05 THEN 18 + (random() * 50)::int END AS age,
   CASE WHEN random() < 0.05 THEN (ARRAY['NYC', 'LA', 'LA', 'LA'])[1 + (random() * 3)::int] END AS location
-  FROM (SELECT number, random() * 100 AS kind FROM generate_series(1, %d) number) numbers;
-""" % ROWS
+  FROM (SELECT number, random() * 100 AS kind FROM generate_series(1, ROWS) number) numbers;
+""".replace("ROWS", str(ROWS))
 
 TRIGGER = """
 CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$
