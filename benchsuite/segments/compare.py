@@ -105,10 +105,10 @@ def postgres():
 
 NYC = "SELECT customer_id FROM {} WHERE age BETWEEN 25 AND 35 AND location = 'NYC' AND recent_view_category = 'Electronics'"
 ABANDONED = """SELECT DISTINCT customer_id FROM events
-  WHERE event_type = 'cart_abandonment' AND at >= (SELECT max(at) FROM events) - INTERVAL 24 HOURS"""
-FOUND = """(SELECT customer_id, arg_max(age, at) FILTER (age IS NOT NULL) AS age,
-  arg_max(location, at) FILTER (location IS NOT NULL) AS location,
-  arg_max(category, at) FILTER (event_type = 'product_view') AS recent_view_category FROM events GROUP BY customer_id)"""
+  WHERE event_type = 'cart_abandonment' AND happened >= (SELECT max(happened) FROM events) - INTERVAL 24 HOURS"""
+FOUND = """(SELECT customer_id, arg_max(age, happened) FILTER (age IS NOT NULL) AS age,
+  arg_max(location, happened) FILTER (location IS NOT NULL) AS location,
+  arg_max(category, happened) FILTER (event_type = 'product_view') AS recent_view_category FROM events GROUP BY customer_id)"""
 
 
 def duck():
@@ -121,7 +121,7 @@ def duck():
         f"""CREATE TABLE events AS SELECT (random() * {PEOPLE - 1})::int AS customer_id,
           CASE WHEN kind < 80 THEN 'product_view' WHEN kind < 92 THEN 'add_to_cart' WHEN kind < 97 THEN 'page_view'
             ELSE 'cart_abandonment' END AS event_type,
-          TIMESTAMP '2026-04-01' + INTERVAL (number // 8) SECONDS AS at,
+          TIMESTAMP '2026-04-01' + INTERVAL (number // 8) SECONDS AS happened,
           ['Electronics', 'Books', 'Toys', 'Home'][1 + number % 4] AS category,
           CASE WHEN number % 20 = 0 THEN 18 + (random() * 50)::int END AS age,
           CASE WHEN number % 20 = 0 THEN ['NYC', 'LA', 'LA', 'LA'][1 + (random() * 3)::int] END AS location
@@ -134,7 +134,7 @@ def duck():
         for _ in range(3):
             began = time.process_time()
             for query in queries:
-                base.execute(query).fetchnumpy()
+                base.execute(query).fetchall()
             times.append(time.process_time() - began)
         return min(times)
 
