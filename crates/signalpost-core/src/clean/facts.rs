@@ -85,9 +85,9 @@ pub(super) fn clean(
     }
 }
 
+/// Whether a value is an amount that is text; a number is in its normal form.
 fn is_amount(name: &str, value: &Value) -> bool {
-    let is_text = value.as_text().is_some_and(|text| text.bytes().any(|byte| byte.is_ascii_digit()));
-    is_text && kind(name) == Some(Kind::Amount) && value.as_number().is_none()
+    value.as_text().is_some() && kind(name) == Some(Kind::Amount)
 }
 
 /// One field under its normalisation.
@@ -109,7 +109,7 @@ impl Field<'_> {
         match kind {
             Kind::Email => return self.email(value, notes),
             Kind::Phone if wants.phone => return self.phone(value, notes),
-            Kind::Amount => self.amount(value, notes),
+            Kind::Amount => return self.amount(value, notes),
             Kind::Country if wants.country => {
                 self.text(value, "country", notes, |text| place::country(text).map(str::to_owned));
             }
@@ -185,6 +185,8 @@ impl Field<'_> {
         let text = match &*value {
             Value::Text(text) => text.to_string(),
             Value::Int(number) => number.to_string(),
+            // What a column of numbers with gaps makes of one.
+            Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e16 => format!("{number:.0}"),
             _ => return false,
         };
         let region = self.source.phone_region.as_deref();
@@ -211,22 +213,30 @@ impl Field<'_> {
     }
 
     /// Writes an amount of money that is text, such as `$1,234.50`, as plain
-    /// decimal text, so that sums can be taken. What cannot be read stays.
-    fn amount(&self, value: &mut Value, notes: &mut Notes) {
-        if !is_amount(self.name, value) {
-            return;
+    /// decimal text, so that sums can be taken. What cannot be read stays, and
+    /// what says that there is none is left out.
+    fn amount(&self, value: &mut Value, notes: &mut Notes) -> bool {
+        let Some(text) = value.as_text() else { return false };
+        if is_sentinel(&tidy(text)) {
+            self.replace(value, Value::Null, "amount", notes);
+            return true;
         }
         let currency = self.currency.or(self.source.currency.as_deref());
         if let Some(amount) = money::normalise(value, currency, self.source.decimal_mark) {
-            self.replace(value, Value::Text(amount.into()), "amount", notes);
-            return;
+            if *amount != *text {
+                self.replace(value, Value::Text(amount.into()), "amount", notes);
+            }
+            return false;
         }
-        let message = format!(
-            "{:?} is no amount in {}, or could be two; kept as it came. Send a number, or set decimal_mark of the source",
-            excerpt(&value.to_string()),
-            currency.unwrap_or("a known currency")
-        );
-        notes.problems.push(Problem::new(ProblemCode::BadAmount, self.path(), message));
+        if value.as_number().is_none() {
+            let message = format!(
+                "{:?} is no amount in {}, or could be two; kept as it came. Send a number, or set decimal_mark of the source",
+                excerpt(&value.to_string()),
+                currency.unwrap_or("a known currency")
+            );
+            notes.problems.push(Problem::new(ProblemCode::BadAmount, self.path(), message));
+        }
+        false
     }
 
     fn link(&self, value: &mut Value, campaign: &mut Map, notes: &mut Notes) {

@@ -135,7 +135,7 @@ fn a_source_may_be_held_to_more_or_less_than_the_plan_says() {
             Err(rejection) => rejection.problem.code.to_string(),
         }
     };
-    let purchase = r#"{"event_type":"purchase","customer_id":"c","product_id":"a1","price":"free"}"#;
+    let purchase = r#"{"event_type":"purchase","customer_id":"c","product_id":"a1","price":true}"#;
     let view = r#"{"event_type":"product_view","customer_id":"c","category":5}"#;
     let dance = r#"{"event_type":"dance","customer_id":"c"}"#;
     let all = |mode, unplanned| [purchase, view, dance].map(|json| outcome(mode, unplanned, json));
