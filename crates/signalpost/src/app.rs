@@ -212,11 +212,13 @@ impl App {
 
     /// The settings of a source; the defaults for one not defined.
     pub fn source(&self, name: &str) -> Arc<SourceSettings> {
-        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
-        sources
-            .get(name)
-            .cloned()
-            .unwrap_or_else(|| Arc::new(SourceSettings { id: name.into(), ..SourceSettings::default() }))
+        let known = self.sources.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        known.unwrap_or_else(|| {
+            let source = Arc::new(SourceSettings { id: name.into(), ..SourceSettings::default() });
+            let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+            // Names are those of keys and hooks: there are few.
+            Arc::clone(sources.entry(name.to_owned()).or_insert(source))
+        })
     }
 
     /// Reads the sources anew after one was defined.

@@ -297,8 +297,8 @@ impl Taken {
 
     /// The same as text, for the busiest of answers.
     pub fn to_body(&self) -> String {
-        let errors = errors(&self.remarks);
         let Receipt { accepted, duplicates, quarantined, .. } = self.receipt;
+        let errors = errors(&self.remarks);
         let seldom: String = self.seldom().map(|(name, count)| format!(r#","{name}":{count}"#)).collect();
         format!(
             r#"{{"accepted":{accepted},"duplicates":{duplicates},"quarantined":{quarantined},"errors":{errors}{seldom}}}"#

@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::cli::client::Client;
 use crate::clock::{self, Clock};
 use crate::serve::listen::Listener;
+use crate::serve::routes::Routes;
 use crate::settings::Settings;
 
 /// Marks a folder that the demo made and may make anew.
@@ -85,8 +86,8 @@ pub async fn run(arguments: Arguments, mut settings: Settings, json: bool) -> an
     let events = Events::open(&arguments)?;
     let app = App::start(settings, Clock::manual(events.start())).await?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let router = crate::serve::router(Arc::clone(&app));
-    let serving = tokio::spawn(listener.serve(router, async {
+    let routes = Routes::new(Arc::clone(&app));
+    let serving = tokio::spawn(listener.serve(routes, async {
         drop(stopped.await);
     }));
     let Some((admin, write)) = app.first_keys.clone() else { bail!("the demo's folder was not fresh") };

@@ -10,6 +10,7 @@ pub mod listen;
 pub mod oauth;
 pub mod operation;
 pub mod patience;
+pub mod routes;
 pub mod sdk;
 pub mod tls;
 pub mod web;

@@ -6,8 +6,6 @@
 //! browser gives of itself can be forged one way only: no person's browser says
 //! that a program drives it.
 
-use std::collections::HashMap;
-
 use super::bot::{Agent, Verdict};
 use crate::time::{Span, Timestamp};
 use crate::value::{Map, Value, get};
@@ -136,20 +134,31 @@ pub fn score(context: &Map, evidence: Evidence<'_>) -> Score {
 }
 
 /// How many events each of the latest identities sent, to find rates that no
-/// person reaches. Memory is bounded: the identity whose window is the oldest
-/// half goes when there are too many.
+/// person reaches. Memory is bounded: of the few identities that share a place,
+/// the one that goes for another is one whose window is over, else the slowest.
 #[derive(Debug)]
 pub struct Rates {
     window: Span,
-    identities_max: usize,
-    seen: HashMap<u64, (Timestamp, u32)>,
+    places: Vec<[Seen; SHARED_BY]>,
+}
+
+/// Identities that share a place.
+const SHARED_BY: usize = 4;
+
+/// One identity's window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    identity: u64,
+    start: Timestamp,
+    /// 0 for nobody.
+    count: u32,
 }
 
 impl Rates {
-    /// Counts windows of `window`. At most `identities_max` identities are
-    /// remembered.
+    /// Counts windows of `window`, of about `identities_max` identities.
     pub fn new(window: Span, identities_max: usize) -> Self {
-        Self { window, identities_max: identities_max.max(1), seen: HashMap::new() }
+        let places = identities_max.div_ceil(SHARED_BY).max(1);
+        Self { window, places: vec![[Seen::default(); SHARED_BY]; places] }
     }
 
     /// Takes in an event of an identity, named by a hash, and tells how many it
@@ -157,39 +166,22 @@ impl Rates {
     /// batch sent after hours offline, whose events have their own times, is
     /// none.
     pub fn observe(&mut self, identity: u64, at: Timestamp) -> u32 {
-        if self.seen.len() >= self.identities_max && !self.seen.contains_key(&identity) {
-            self.forget(at);
-        }
-        let (start, count) = self.seen.entry(identity).or_insert((at, 0));
-        let age = (at - *start).as_micros();
-        if age < 0 || age >= self.window.as_micros() {
-            (*start, *count) = (at, 0);
-        }
-        *count = count.saturating_add(1);
-        *count
-    }
-
-    /// Forgets the windows that are over, or the older half.
-    fn forget(&mut self, now: Timestamp) {
         let window = self.window;
-        self.seen.retain(|_, (start, _)| now - *start < window);
-        if self.seen.len() < self.identities_max {
-            return;
+        let is_over = |seen: &Seen| !(Span::ZERO..window).contains(&(at - seen.start));
+        let place = identity % self.places.len() as u64;
+        let Some(place) = usize::try_from(place).ok().and_then(|place| self.places.get_mut(place)) else {
+            return 1;
+        };
+        let is_own = |seen: &Seen| seen.count > 0 && seen.identity == identity;
+        let found = match place.iter().position(is_own) {
+            Some(own) => place.get_mut(own),
+            None => place.iter_mut().min_by_key(|seen| (!is_over(seen), seen.count)),
+        };
+        let Some(seen) = found else { return 1 };
+        if !is_own(seen) || is_over(seen) {
+            *seen = Seen { identity, start: at, count: 0 };
         }
-        let mut starts: Vec<Timestamp> = self.seen.values().map(|(start, _)| *start).collect();
-        let middle = starts.len() / 2;
-        let (_, median, _) = starts.select_nth_unstable(middle);
-        let median = *median;
-        self.seen.retain(|_, (start, _)| *start > median);
-    }
-
-    /// How many identities are remembered.
-    pub fn len(&self) -> usize {
-        self.seen.len()
-    }
-
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.seen.is_empty()
+        seen.count = seen.count.saturating_add(1);
+        seen.count
     }
 }

@@ -154,6 +154,8 @@ impl Baskets {
         basket.first = basket.first.min(at);
         basket.last = basket.last.max(at);
         add(&mut basket, product, limits.products_max, counts);
+        // Most keys have one basket: room for more of them would lie idle.
+        baskets.reserve_exact(1);
         baskets.insert(from, basket);
     }
 

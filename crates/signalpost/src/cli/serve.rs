@@ -10,6 +10,7 @@ use clap::Args;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::serve::listen::Listener;
+use crate::serve::routes::Routes;
 use crate::settings::Settings;
 
 /// What `serve` may be told.
@@ -34,7 +35,7 @@ pub async fn run(arguments: Arguments, mut settings: Settings) -> anyhow::Result
     // Before anybody is told that it runs, and may ask it to end.
     let stop = stopped();
     greet(&app);
-    listener.serve(crate::serve::router(Arc::clone(&app)), stop).await;
+    listener.serve(Routes::new(Arc::clone(&app)), stop).await;
     tracing::info!("stopping");
     app.stop().await;
     Ok(ExitCode::SUCCESS)

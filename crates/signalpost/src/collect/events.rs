@@ -1,17 +1,22 @@
 //! `POST /api/events`: one event, an array, or a batch.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use signalpost_core::clean::{BodyError, Limits, parse_batch};
 
 use super::request::{self, Request};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::serve::{auth, sdk};
+
+/// Where events are sent to.
+pub const PATH: &str = "/api/events";
 
 /// Takes events in.
 ///
@@ -28,28 +33,38 @@ use crate::serve::{auth, sdk};
         (status = 403, description = "The key may not write events, or not from this page"), (status = 413, description = "Too large"),
         (status = 415, description = "Unknown encoding"), (status = 429, description = "Too much waits, or the key's rate is used up; see Retry-After"),
         (status = 503, description = "Cannot be made durable now")))]
-pub async fn post_events(
-    State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    extensions: Extensions,
+pub async fn post_events(State(app): State<Arc<App>>, request: HttpRequest) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    take(&app, &parts, request::peer(&parts.extensions), body).await
+}
+
+/// As [`post_events`], for a request that came past the router.
+///
+/// # Errors
+/// As [`post_events`].
+pub async fn take(
+    app: &Arc<App>,
+    parts: &Parts,
+    peer: Option<IpAddr>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let key = auth::admit(&app, &headers, None)?;
-    let request = super::idempotency(&headers, &key.source)?;
-    let bytes = super::body::read(&headers, body, app.settings.body_bytes_max).await?;
+    let headers = &parts.headers;
+    let key = auth::admit(app, headers, None)?;
+    let request = super::idempotency(headers, &key.source)?;
+    let bytes = super::body::read(headers, body, app.settings.body_bytes_max).await?;
     let limits = Limits { events_max: app.settings.batch_events_max, ..Limits::default() };
     let elements = parse_batch(&bytes, &limits).map_err(|error| unreadable(&error))?;
     let events = elements.len();
-    let circumstances = Request::of(&app, &headers, request::peer(&extensions), &key.source);
-    if is_dry_run(query.as_deref()) {
+    let circumstances = Request::of(app, headers, peer, &key.source);
+    if is_dry_run(parts.uri.query()) {
         return Ok(crate::admin::ok(&super::sort(elements, &circumstances).to_json()));
     }
     key.count_events(events, app.clock.now())?;
-    let taken = super::collect(&app, elements, &circumstances, request, bytes.len()).await?;
-    let mut answer =
-        (StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], taken.to_body()).into_response();
-    if let Some(cookie) = identity_cookie(&headers) {
+    let taken = super::collect(app, elements, &circumstances, request, bytes.len()).await?;
+    let mut answer = Response::new(Body::from(taken.to_body()));
+    *answer.status_mut() = StatusCode::ACCEPTED;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(cookie) = identity_cookie(headers) {
         answer.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(answer)

@@ -29,7 +29,12 @@ pub async fn open(State(app): State<Arc<App>>, request: Request, next: Next) -> 
     if asks {
         return answer(&app, request.headers());
     }
-    let mut answer = next.run(request).await;
+    readable(next.run(request).await)
+}
+
+/// The answer, marked as readable by pages of other origins, but for one that
+/// refuses its page.
+pub fn readable(mut answer: Response) -> Response {
     if answer.extensions().get::<Code>().is_some_and(|code| &*code.0 == "origin") {
         return answer;
     }

@@ -12,6 +12,7 @@ pub mod head;
 mod tests;
 
 use std::io::{Error, ErrorKind, Result};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -249,8 +250,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Gate<I> {
             } else if let Some(polled) = gate.poll_through(cx, buf) {
                 return polled;
             }
-            let mut space = [0; READ_BYTES];
-            let mut read = ReadBuf::new(&mut space);
+            let mut space = [MaybeUninit::uninit(); READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut space);
             match Pin::new(&mut gate.stream).poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) if read.filled().is_empty() => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) => gate.held.extend_from_slice(read.filled()),

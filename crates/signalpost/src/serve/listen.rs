@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -16,12 +15,12 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tower::Service;
 
 use super::explained::explained;
 use super::gate::Gate;
 use super::gate::head::Refusal;
 use super::patience::patient;
+use super::routes::Routes;
 use super::tls::Tls;
 use crate::problem::Problem;
 use crate::settings::Settings;
@@ -48,10 +47,9 @@ pub struct Listener {
 }
 
 /// What every connection shares.
-#[derive(Clone)]
 struct Serving {
-    router: Router,
-    protocols: Arc<auto::Builder<TokioExecutor>>,
+    routes: Routes,
+    protocols: auto::Builder<TokioExecutor>,
     tls: Option<Arc<Tls>>,
     /// Until the answer begins.
     request_time: Duration,
@@ -81,16 +79,16 @@ impl Listener {
     }
 
     /// Serves until `stop` completes, then lets requests under way end.
-    pub async fn serve(self, router: Router, stop: impl Future<Output = ()>) {
+    pub async fn serve(self, routes: Routes, stop: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let watching = self.tls.clone().map(|tls| tokio::spawn(tls.watch()));
-        let serving = Serving {
-            router,
-            protocols: Arc::new(protocols()),
+        let serving = Arc::new(Serving {
+            routes,
+            protocols: protocols(),
             tls: self.tls,
             request_time: self.request_time,
             patience: PATIENCE.min(self.request_time),
-        };
+        });
         tokio::pin!(stop);
         loop {
             let (stream, peer) = tokio::select! {
@@ -106,7 +104,7 @@ impl Listener {
             };
             // Small answers must not wait for more to send.
             drop(stream.set_nodelay(true));
-            tokio::spawn(serving.clone().accept(stream, peer.ip(), graceful.watcher()));
+            tokio::spawn(Arc::clone(&serving).accept(stream, peer.ip(), graceful.watcher()));
         }
         if let Some(watching) = watching {
             watching.abort();
@@ -120,7 +118,8 @@ impl Listener {
 fn protocols() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Heads come whole through the gate: this bounds the time between requests.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
+    // Answers are small: one piece of memory costs less than several.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).writev(false);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -137,7 +136,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 impl Serving {
-    async fn accept(self, stream: TcpStream, peer: IpAddr, watcher: Watcher) {
+    async fn accept(self: Arc<Self>, stream: TcpStream, peer: IpAddr, watcher: Watcher) {
         match &self.tls {
             None => self.connection(stream, peer, watcher).await,
             Some(tls) => {
@@ -151,19 +150,18 @@ impl Serving {
         }
     }
 
-    async fn connection<I>(&self, stream: I, peer: IpAddr, watcher: Watcher)
+    async fn connection<I>(self: &Arc<Self>, stream: I, peer: IpAddr, watcher: Watcher)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let gate = Gate::new(stream, self.patience);
-        let (serving, refused) = (self.clone(), gate.refused());
-        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let serving = serving.clone();
+        let (serving, refused) = (Arc::clone(self), gate.refused());
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let serving = Arc::clone(&serving);
             // Now, and not when the answer is worked on: what comes behind this
             // request may be refused meanwhile.
             let refusal = refused.get().copied();
-            async move { Ok::<_, std::convert::Infallible>(serving.answer(request, refusal).await) }
+            async move { Ok::<_, std::convert::Infallible>(serving.answer(peer, request, refusal).await) }
         });
         let connection = self.protocols.serve_connection_with_upgrades(TokioIo::new(gate), service);
         if let Err(error) = watcher.watch(connection.into_owned()).await {
@@ -171,13 +169,13 @@ impl Serving {
         }
     }
 
-    async fn answer(mut self, request: Request<Incoming>, refusal: Option<Refusal>) -> Response {
+    async fn answer(&self, peer: IpAddr, request: Request<Incoming>, refusal: Option<Refusal>) -> Response {
         let refusal = refusal.or_else(|| lacks_host(&request).then_some(Refusal::Host));
         let mut answer = match refusal {
             Some(refusal) => {
                 Problem::new(refusal.status(), refusal.code(), refusal.to_string()).into_response()
             }
-            None => self.route(request).await,
+            None => self.route(peer, request).await,
         };
         if self.tls.is_some() {
             answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
@@ -185,24 +183,15 @@ impl Serving {
         answer
     }
 
-    /// The router's answer. A stream of live messages is answered at once and
-    /// lasts; only the time until the answer begins is bounded.
-    async fn route(&mut self, request: Request<Incoming>) -> Response {
+    /// The answer of whoever the request is for. A stream of live messages is
+    /// answered at once and lasts; only the time until the answer begins is bounded.
+    async fn route(&self, peer: IpAddr, request: Request<Incoming>) -> Response {
         let (parts, body) = request.into_parts();
         let (body, stalled) = patient(body, self.patience);
-        let answer = self.router.call(Request::from_parts(parts, body));
-        let in_time = async {
-            match stalled {
-                None => answer.await.map_err(|never| match never {}),
-                Some(stalled) => tokio::select! {
-                    answer = answer => answer.map_err(|never| match never {}),
-                    () = stalled.notified() => Err(()),
-                },
-            }
-        };
-        match tokio::time::timeout(self.request_time, in_time).await {
-            Ok(Ok(answer)) => explained(answer).await,
-            Ok(Err(())) | Err(_) => {
+        let answer = self.routes.answer(peer, Request::from_parts(parts, body));
+        match tokio::time::timeout(self.request_time, answer).await {
+            Ok(answer) if !stalled.is_so() => explained(answer).await,
+            Ok(_) | Err(_) => {
                 let detail = "the request was not there in time, or took too long";
                 Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail).into_response()
             }

@@ -12,16 +12,17 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use super::{Batch, Error, Row, Store, Table};
 
 /// Memory for the engine's block cache, in bytes.
-const CACHE_BYTES: u64 = 96 << 20;
+const CACHE_BYTES: u64 = 64 << 20;
 /// A keyspace's memtable is written out at this size, in bytes.
 const MEMTABLE_BYTES: u64 = 16 << 20;
 /// The memtables of the tables that each event writes to, in bytes: what is
 /// written out at once is merged with the rest less often.
 const BUSY_MEMTABLE_BYTES: u64 = 32 << 20;
-/// What is in memtables altogether, in bytes, before a commit waits for the
-/// engine. Its one thread writes memtables out and merges tables in turn, and
-/// while a merge lasts it would take any amount into memory.
-const WAITING_BYTES_MAX: u64 = 256 << 20;
+/// What is in memtables altogether, in bytes as the engine counts them (twice as
+/// much in memory), before a commit waits for the engine. Its one thread writes
+/// memtables out and merges tables in turn, and while a merge lasts it would take
+/// any amount into memory.
+const WAITING_BYTES_MAX: u64 = 128 << 20;
 /// How long one commit waits at most, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(5);

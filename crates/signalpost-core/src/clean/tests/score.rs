@@ -57,13 +57,30 @@ fn a_rate_beyond_a_person_is_seen() {
     assert!((0..100).all(|minute| rates.observe(9, received_at() - Span::MINUTE.times(minute)) <= 30));
 }
 
+#[test]
+fn many_others_do_not_hide_one_who_is_too_fast() {
+    let mut rates = Rates::new(Span::SECOND.times(10), 1_000);
+    let others =
+        |event: u64| (1..=50).map(move |other| (event * 50 + other).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut last = 0;
+    for event in 0..200 {
+        last = rates.observe(7, received_at());
+        for other in others(event) {
+            rates.observe(other, received_at());
+        }
+    }
+    assert!(last > 150, "{last} of 200 events were counted among 10,000 others");
+}
+
 proptest! {
     #[test]
-    fn rates_stay_within_their_memory(events in proptest::collection::vec((any::<u64>(), -1_000_000_i64..1_000_000), 0..300)) {
+    fn nobody_is_counted_for_more_than_they_sent(events in proptest::collection::vec((0_u64..40, -1_000_000_i64..1_000_000), 0..300)) {
         let mut rates = Rates::new(Span::SECOND, 16);
+        let mut sent = std::collections::HashMap::new();
         for (identity, micros) in events {
-            rates.observe(identity, Timestamp::from_micros(micros));
-            prop_assert!(!rates.is_empty() && rates.len() <= 16);
+            let sent = sent.entry(identity).or_insert(0);
+            *sent += 1;
+            prop_assert!((1..=*sent).contains(&rates.observe(identity, Timestamp::from_micros(micros))));
         }
     }
 }

@@ -123,17 +123,16 @@ pub fn judge(head: &[u8]) -> Result<Framing, Refusal> {
 /// The lines without their ends and without the empty one at the end.
 fn lines(head: &[u8]) -> Result<impl Iterator<Item = &[u8]>, Refusal> {
     let head = head.strip_suffix(b"\r\n\r\n").ok_or(Refusal::LineEnd)?;
-    let mut rest = head.split(|byte| *byte == b'\n').peekable();
-    let mut lines = Vec::with_capacity(16);
-    while let Some(line) = rest.next() {
-        let line =
-            if rest.peek().is_some() { line.strip_suffix(b"\r").ok_or(Refusal::LineEnd)? } else { line };
-        if line.contains(&b'\r') {
-            return Err(Refusal::LineEnd);
-        }
-        lines.push(line);
+    let mut before = 0;
+    let is_end = |byte: &u8| {
+        let in_pair = *byte == b'\n' && before == b'\r' || *byte != b'\n' && before != b'\r';
+        before = *byte;
+        in_pair
+    };
+    if !head.iter().all(is_end) || before == b'\r' {
+        return Err(Refusal::LineEnd);
     }
-    Ok(lines.into_iter())
+    Ok(head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
 }
 
 fn header(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
