@@ -3,9 +3,11 @@
 //!
 //! In: the connection. Out: the same bytes, or, in the place of a refused
 //! request, one that stands for it; the reason lies in [`Refused`] for whoever
-//! answers. HTTP/2 has framing of its own and passes.
+//! answers. HTTP/2 has framing of its own and passes, unless it stops in the
+//! middle of a frame.
 
 pub mod chunks;
+pub mod frames;
 pub mod head;
 
 #[cfg(test)]
@@ -22,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use chunks::Chunks;
+use frames::Frames;
 use head::{Framing, Refusal};
 
 /// How HTTP/2 begins.
@@ -48,8 +51,8 @@ enum Next {
     Length(u64),
     /// A chunked body.
     Chunked(Chunks),
-    /// HTTP/2: not ours to look at.
-    Anything,
+    /// HTTP/2: only its time is ours to look at.
+    Frames(Frames),
     /// What stands behind a refused request, for nobody.
     Nothing,
 }
@@ -62,6 +65,8 @@ enum Wait {
     First,
     /// The rest of a head.
     Rest,
+    /// The rest of a frame of HTTP/2.
+    Frame,
 }
 
 /// The connection.
@@ -108,7 +113,10 @@ impl<I: AsyncRead + Unpin> Gate<I> {
     /// Judges what is held; afterwards `judged` is above 0, or more is needed.
     fn judge(&mut self) -> Result<()> {
         match &mut self.next {
-            Next::Anything => self.judged = self.held.len(),
+            Next::Frames(frames) => {
+                frames.take(&self.held);
+                self.judged = self.held.len();
+            }
             Next::Nothing => self.held.clear(),
             Next::Length(left) => {
                 self.judged = usize::try_from(*left).unwrap_or(usize::MAX).min(self.held.len());
@@ -132,8 +140,8 @@ impl<I: AsyncRead + Unpin> Gate<I> {
     fn judge_head(&mut self) {
         if self.is_first && PREFACE.starts_with(self.held.get(..PREFACE.len()).unwrap_or(&self.held)) {
             if self.held.len() >= PREFACE.len() {
-                self.next = Next::Anything;
-                self.judged = self.held.len();
+                self.next = Next::Frames(Frames::default());
+                self.judged = PREFACE.len();
             }
             return;
         }
@@ -193,7 +201,17 @@ impl<I: AsyncRead + Unpin> Gate<I> {
     /// Reads what need not be looked at straight to where it goes.
     fn poll_through(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Option<Poll<Result<()>>> {
         match &mut self.next {
-            Next::Anything => Some(Pin::new(&mut self.stream).poll_read(cx, buf)),
+            Next::Frames(frames) => {
+                let before = buf.filled().len();
+                let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+                let read = buf.filled().get(before..).unwrap_or_default();
+                // A head has its time from the first byte to the last, as in
+                // HTTP/1; a body has to go on.
+                if !read.is_empty() && (frames.take(read) || !frames.is_in_head()) {
+                    self.timer = None;
+                }
+                Some(polled)
+            }
             Next::Length(left) => {
                 let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buf.remaining()).min(BODY_BYTES);
                 let mut read = ReadBuf::new(buf.initialize_unfilled_to(most));
@@ -212,9 +230,10 @@ impl<I: AsyncRead + Unpin> Gate<I> {
 
     /// What is waited for; `None` where others look at the time.
     fn wait(&self) -> Option<Wait> {
-        match self.next {
+        match &self.next {
             Next::Head if !self.held.is_empty() || self.surplus > 0 => Some(Wait::Rest),
             Next::Head if self.is_first => Some(Wait::First),
+            Next::Frames(frames) if frames.is_open() => Some(Wait::Frame),
             _ => None,
         }
     }
@@ -248,7 +267,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Gate<I> {
                     continue;
                 }
             } else if let Some(polled) = gate.poll_through(cx, buf) {
-                return polled;
+                if polled.is_ready() {
+                    return polled;
+                }
+                ready!(gate.poll_timer(cx));
+                return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "a frame did not come in time")));
             }
             let mut space = [MaybeUninit::uninit(); READ_BYTES];
             let mut read = ReadBuf::uninit(&mut space);
@@ -258,7 +281,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Gate<I> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => match ready!(gate.poll_timer(cx)) {
                     Wait::Rest => gate.refuse(Refusal::Slow),
-                    Wait::First => {
+                    Wait::First | Wait::Frame => {
                         return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "no request came in time")));
                     }
                 },

@@ -205,3 +205,79 @@ proptest! {
         prop_assert_eq!(pass(&bytes, &pieces), pass(&bytes, &[]));
     }
 }
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// Whether a connection of HTTP/2 is ended that sends this, then `drip` byte by
+/// byte, and then nothing.
+fn is_ended(sent: &[u8], drip: &[u8]) -> bool {
+    let (patience, pause) = (Duration::from_millis(400), Duration::from_millis(100));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        let mut gate = Gate::new(server, patience);
+        client.write_all(&[PREFACE, sent].concat()).await.unwrap();
+        let drip = drip.to_vec();
+        let long = 2 * patience + pause * u32::try_from(drip.len()).unwrap();
+        let dripping = tokio::spawn(async move {
+            for byte in drip {
+                sleep(pause).await;
+                if client.write_all(&[byte]).await.is_err() {
+                    break;
+                }
+            }
+            client
+        });
+        let mut out = Vec::new();
+        let read = tokio::time::timeout(long, gate.read_to_end(&mut out)).await;
+        drop(dripping);
+        read.is_ok_and(|read| read.unwrap_err().kind() == ErrorKind::TimedOut)
+    })
+}
+
+#[test]
+fn a_frame_that_stops_ends_its_connection_and_one_that_rests_does_not() {
+    let head = frame(1, 4, 1, b"abcdef");
+    let open_head = frame(1, 0, 1, b"abcdef");
+    let data = frame(0, 1, 1, b"body");
+    let with = |frames: &[&[u8]]| is_ended(&[&SETTINGS[..], &frames.concat()].concat(), b"");
+    assert!(is_ended(b"", b""), "nothing behind the preface");
+    assert!(with(&[&head[..4]]), "half a frame's own head");
+    assert!(with(&[&head[..12]]), "half a request's head");
+    assert!(with(&[&open_head]), "a head that was to go on");
+    assert!(with(&[&head, &data[..11]]), "half a body");
+    assert!(!with(&[&open_head, &frame(9, 4, 1, b"gh")]));
+    assert!(!with(&[&head, &data]));
+    assert!(!with(&[&head]), "a body that is waited for elsewhere");
+}
+
+#[test]
+fn a_body_may_come_slowly_and_a_head_may_not() {
+    let head = [&SETTINGS[..], &frame(1, 4, 1, b"abcdef")].concat();
+    assert!(!is_ended(&head, &frame(0, 1, 1, b"body")));
+    assert!(is_ended(&SETTINGS, &frame(1, 4, 1, b"abcdef")));
+}
+
+proptest! {
+    #[test]
+    fn frames_are_told_apart_however_they_come(
+        lengths in prop::collection::vec((0_usize..200, 0_u8..12, any::<u8>()), 1..8), piece in 1_usize..40,
+    ) {
+        let whole: Vec<u8> = lengths.iter().flat_map(|(length, kind, flags)| {
+            // A head ends in its own frame.
+            frame(*kind, flags | 4, 1, &vec![7; *length])
+        }).collect();
+        let mut frames = Frames::default();
+        whole.chunks(piece).for_each(|bytes| { frames.take(bytes); });
+        prop_assert!(!frames.is_open());
+        let mut short = Frames::default();
+        short.take(whole.split_last().unwrap().1);
+        prop_assert!(short.is_open());
+    }
+}
