@@ -2,6 +2,7 @@
 //! random secret shown once, and what it allows. Only the secret's hash is kept.
 
 pub mod caller;
+pub mod change;
 pub mod last_used;
 pub mod origin;
 pub mod secret;
@@ -112,7 +113,31 @@ impl NewKey {
     }
 }
 
-/// Why a key could not be made.
+/// What bounds a key, to be looked at before it is taken.
+struct Bounds<'a> {
+    expires_at: Option<Timestamp>,
+    rate: Option<rate::Settings>,
+    allowed_origins: &'a [String],
+}
+
+impl Bounds<'_> {
+    /// The origins, read, when all of it can be kept.
+    fn check(&self, now: Timestamp) -> Result<Vec<Origin>, KeyError> {
+        if let Some(rate) = self.rate {
+            Limiter::new(rate)?;
+        }
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Err(KeyError::Expired);
+        }
+        if self.allowed_origins.len() > ORIGINS_MAX {
+            return Err(KeyError::Origins);
+        }
+        let origin = |text: &String| Origin::parse(text).ok_or_else(|| KeyError::Origin(text.clone()));
+        self.allowed_origins.iter().map(origin).collect()
+    }
+}
+
+/// Why a key could not be made or changed.
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// No such scope.
@@ -289,17 +314,9 @@ impl<S: Store> Keys<S> {
                 return Err(KeyError::Scope(scope.clone()));
             }
         }
-        if let Some(rate) = new.rate {
-            Limiter::new(rate)?;
-        }
-        if new.expires_at.is_some_and(|at| at <= now) {
-            return Err(KeyError::Expired);
-        }
-        if new.allowed_origins.len() > ORIGINS_MAX {
-            return Err(KeyError::Origins);
-        }
-        let origin = |text: &String| Origin::parse(text).ok_or_else(|| KeyError::Origin(text.clone()));
-        let origins = new.allowed_origins.iter().map(origin).collect::<Result<_, _>>()?;
+        let bounds =
+            Bounds { expires_at: new.expires_at, rate: new.rate, allowed_origins: &new.allowed_origins };
+        let origins = bounds.check(now)?;
         Ok(self.made(secret, new, origins, now))
     }
 
@@ -398,6 +415,11 @@ impl<S: Store> Keys<S> {
             by_id.values().map(|held| (Arc::clone(&held.key), held.caller.usage.last_used())).collect();
         keys.sort_by(|(a, _), (b, _)| (&a.created_at, &a.id).cmp(&(&b.created_at, &b.id)));
         keys
+    }
+
+    /// The minute of a key's last use.
+    pub fn last_used(&self, id: &str) -> Option<Timestamp> {
+        self.held(id)?.caller.usage.last_used()
     }
 
     /// The minutes of last use, by id.

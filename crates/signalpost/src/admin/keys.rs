@@ -1,5 +1,5 @@
 //! `/api/keys` and `/api/oauth/clients`: access keys, and clients that get
-//! tokens. Both are described, made, given a new secret and ended alike.
+//! tokens. Both are described, made, changed, given a new secret and ended alike.
 
 #![expect(clippy::indexing_slicing, reason = "indexing JSON by name gives null where there is nothing")]
 
@@ -8,13 +8,14 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value as Json, json};
 use signalpost_core::time::{Span, Timestamp};
 
 use super::{Answer, instant, json as answer, ok, read};
 use crate::app::{App, AppStore};
 use crate::deliver::rate;
+use crate::keys::change::Change;
 use crate::keys::{Key, KeyError, Keys, NewKey};
 use crate::problem::Problem;
 use crate::serve::auth;
@@ -36,6 +37,25 @@ struct Wanted {
     rate: Option<rate::Settings>,
     #[serde(default)]
     allowed_origins: Vec<String>,
+}
+
+/// What a body says is to be another: what is not there stays, null lifts a bound
+/// (RFC 7396).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    label: Option<String>,
+    #[serde(default, deserialize_with = "stated")]
+    expires_at: Option<Option<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    rate: Option<Option<rate::Settings>>,
+    #[serde(default, deserialize_with = "stated")]
+    allowed_origins: Option<Option<Vec<String>>>,
+}
+
+/// A member that is there, null or not.
+fn stated<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 #[derive(Default, Deserialize)]
@@ -98,6 +118,24 @@ fn make(keys: &Keys<AppStore>, body: &Bytes, secret_name: &str, now: Timestamp) 
     Ok(answer(StatusCode::CREATED, &shown))
 }
 
+fn change(keys: &Keys<AppStore>, (what, id): (&str, &str), body: &Bytes, now: Timestamp) -> Answer {
+    let patch: Patch = read(body)?;
+    let expires_at = match patch.expires_at {
+        Some(Some(text)) => Some(Some(instant("expires_at", &text)?)),
+        other => other.map(|_| None),
+    };
+    let change = Change {
+        label: patch.label,
+        expires_at,
+        rate: patch.rate,
+        allowed_origins: patch.allowed_origins.map(Option::unwrap_or_default),
+    };
+    match keys.change(id, change, now).map_err(refused)? {
+        Some(key) => Ok(ok(&describe(&key, keys.last_used(id), now))),
+        None => Err(Problem::not_found(what, id)),
+    }
+}
+
 /// The body of a request that may come without one.
 fn read_or_default<T: for<'de> Deserialize<'de> + Default>(body: &Bytes) -> Result<T, Problem> {
     if body.is_empty() { Ok(T::default()) } else { read::<Option<T>>(body).map(Option::unwrap_or_default) }
@@ -148,6 +186,22 @@ pub async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
     make(&app.keys, &body, "key", app.clock.now())
 }
 
+/// Changes a key's label, end, rate or pages, from the next request on. What is not
+/// said stays; null lifts a bound. Scopes and source cannot be changed.
+///
+/// # Errors
+/// 404, 422 and the usual.
+#[utoipa::path(patch, path = "/api/keys/{id}", tag = "access", operation_id = "updateKey", params(("id" = String, Path)), request_body(content = Object, description = "Any of {\"label\", \"expires_at\", \"rate\": {\"per_second\", \"burst\"}, \"allowed_origins\"}"), responses((status = 200), (status = 404), (status = 422)))]
+pub async fn update(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    auth::require(&app, &headers, "admin")?;
+    change(&app.keys, ("key", &id), &body, app.clock.now())
+}
+
 /// Gives a key a new secret, shown in this answer alone. The old one works for
 /// `overlap_seconds` more: a day, when not said.
 ///
@@ -192,6 +246,21 @@ pub async fn list_clients(State(app): State<Arc<App>>, headers: HeaderMap) -> An
 pub async fn create_client(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
     auth::require(&app, &headers, "admin")?;
     make(&app.oauth.clients, &body, "client_secret", app.clock.now())
+}
+
+/// Changes a client's label, end, rate or pages, as of a key; its tokens follow.
+///
+/// # Errors
+/// 404, 422 and the usual.
+#[utoipa::path(patch, path = "/api/oauth/clients/{id}", tag = "access", operation_id = "updateClient", params(("id" = String, Path)), request_body(content = Object, description = "As of a key"), responses((status = 200), (status = 404), (status = 422)))]
+pub async fn update_client(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    auth::require(&app, &headers, "admin")?;
+    change(&app.oauth.clients, ("client", &id), &body, app.clock.now())
 }
 
 /// Gives a client a new secret, as of a key. Its tokens stay good.

@@ -35,22 +35,74 @@ pub struct New {
     origins: Vec<String>,
 }
 
+/// A rate as the API has it; without a burst a second's worth may come at once.
+fn rate(per_second: f64, burst: Option<u32>) -> Json {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "held by a cast that saturates"
+    )]
+    let burst = burst.unwrap_or(per_second.ceil().max(1.0) as u32);
+    json!({"per_second": per_second, "burst": burst})
+}
+
 impl New {
     fn body(&self) -> Json {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "held by a cast that saturates"
-        )]
-        let burst = |rate: f64| self.burst.unwrap_or(rate.ceil().max(1.0) as u32);
         json!({
             "label": self.label,
             "scopes": self.scopes,
             "source": self.source,
             "expires_at": self.expires_at,
-            "rate": self.rate.map(|rate| json!({"per_second": rate, "burst": burst(rate)})),
+            "rate": self.rate.map(|per_second| rate(per_second, self.burst)),
             "allowed_origins": self.origins,
         })
+    }
+}
+
+/// What of a key or client is to be another; the rest stays.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Change {
+    /// What it is for.
+    #[arg(long)]
+    label: Option<String>,
+    /// When it ends by itself, RFC 3339.
+    #[arg(long)]
+    expires_at: Option<String>,
+    /// It does not end by itself.
+    #[arg(long, conflicts_with = "expires_at")]
+    no_end: bool,
+    /// Events a second that it may send over the long run.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Events that it may send at once after a quiet time [default: a second's worth].
+    #[arg(long, requires = "rate")]
+    burst: Option<u32>,
+    /// Lift the rate.
+    #[arg(long, conflicts_with = "rate")]
+    no_rate: bool,
+    /// Pages that may send with it, in place of those before; may be given several times.
+    #[arg(long = "origin")]
+    origins: Vec<String>,
+    /// Let pages of every origin send with it.
+    #[arg(long, conflicts_with = "origins")]
+    any_origin: bool,
+}
+
+impl Change {
+    fn body(&self) -> Json {
+        let mut body = serde_json::Map::new();
+        let mut say = |name: &str, value: Option<Json>, lifted: bool| {
+            if value.is_some() || lifted {
+                body.insert(name.to_owned(), value.unwrap_or_default());
+            }
+        };
+        say("label", self.label.as_deref().map(Json::from), false);
+        say("expires_at", self.expires_at.as_deref().map(Json::from), self.no_end);
+        say("rate", self.rate.map(|per_second| rate(per_second, self.burst)), self.no_rate);
+        let origins = (!self.origins.is_empty()).then(|| json!(self.origins));
+        say("allowed_origins", origins, self.any_origin);
+        Json::Object(body)
     }
 }
 
@@ -77,6 +129,14 @@ pub enum Keys {
     Create(New),
     /// List keys.
     List,
+    /// Change a key's label, end, rate or pages.
+    Update {
+        /// Its id.
+        id: String,
+        /// What is to be another.
+        #[command(flatten)]
+        change: Change,
+    },
     /// Give a key a new secret, printed this once.
     Rotate(Rotation),
     /// End a key at once.
@@ -107,6 +167,14 @@ pub enum Clients {
     Create(New),
     /// List clients.
     List,
+    /// Change a client's label, end, rate or pages.
+    Update {
+        /// Its id.
+        id: String,
+        /// What is to be another.
+        #[command(flatten)]
+        change: Change,
+    },
     /// Give a client a new secret, printed this once.
     Rotate(Rotation),
     /// End a client, and its tokens with it.
@@ -136,6 +204,9 @@ pub async fn keys(command: Keys, client: &Client, json: bool) -> anyhow::Result<
     match command {
         Keys::Create(new) => show_key(&client.post("/api/keys", &new.body()).await?, json),
         Keys::List => list(&client.get("/api/keys").await?, "keys", json),
+        Keys::Update { id, change } => {
+            update(client, &format!("/api/keys/{}", encode(&id)), &change, json).await?
+        }
         Keys::Rotate(rotation) => {
             let path = format!("/api/keys/{}/rotate", encode(&rotation.id));
             show_key(&client.post(&path, &rotation.body()).await?, json);
@@ -154,6 +225,9 @@ pub async fn oauth(command: OAuth, client: &Client, json: bool) -> anyhow::Resul
     match command {
         OAuth::Client(Clients::Create(new)) => show_client(&client.post(CLIENTS, &new.body()).await?, json),
         OAuth::Client(Clients::List) => list(&client.get(CLIENTS).await?, "clients", json),
+        OAuth::Client(Clients::Update { id, change }) => {
+            update(client, &format!("{CLIENTS}/{}", encode(&id)), &change, json).await?;
+        }
         OAuth::Client(Clients::Rotate(rotation)) => {
             let path = format!("{CLIENTS}/{}/rotate", encode(&rotation.id));
             show_client(&client.post(&path, &rotation.body()).await?, json);
@@ -194,6 +268,11 @@ fn list(answer: &Json, name: &str, json: bool) {
         }
     }
     output::list(&rows, &COLUMNS, json);
+}
+
+async fn update(client: &Client, path: &str, change: &Change, json: bool) -> anyhow::Result<()> {
+    output::object(&client.ask(Method::PATCH, path, Some(&change.body())).await?.ok()?, json);
+    Ok(())
 }
 
 async fn revoke(client: &Client, path: &str, json: bool) -> anyhow::Result<()> {

@@ -192,6 +192,75 @@ fn a_key_is_given_a_new_secret_and_its_use_is_remembered() {
     server.ask(ADMIN, "POST", &path, &[], b"").expect(200);
 }
 
+fn patch(server: &Server, path: &str, body: &Json) -> Answer {
+    server.ask(ADMIN, "PATCH", path, &[], body.to_string().as_bytes())
+}
+
+#[test]
+fn bounds_of_a_key_are_changed_from_the_next_request_on() {
+    let mut server = Server::start();
+    let (id, key) = make(&server, &json!({"allowed_origins": ["https://a.example"]}));
+    let path = format!("/api/keys/{}", encode(&id));
+    let from = |server: &Server, origin: &str| {
+        server.ask(&key, "POST", "/api/events", &[("Origin", origin)], event().to_string().as_bytes()).status
+    };
+    assert_eq!((from(&server, "https://a.example"), from(&server, "https://b.example")), (202, 403));
+    let change = json!({"label": "pages", "rate": {"per_second": 0.01, "burst": 3}, "allowed_origins": ["https://B.example:443"]});
+    let changed = patch(&server, &path, &change).expect(200);
+    assert_eq!(changed["label"], "pages");
+    assert_eq!(changed["allowed_origins"], json!(["https://b.example"]));
+    assert_eq!(changed["scopes"], json!(["events:write"]), "what is not said stays");
+    assert!(changed["last_used_at"].is_string(), "its use is remembered");
+    assert_eq!((from(&server, "https://a.example"), from(&server, "https://b.example")), (403, 202));
+    send(&server, &key, 2).expect(202);
+    send(&server, &key, 1).problem(429, "rate");
+    // Another change than the rate's gives no new allowance, and null lifts.
+    patch(&server, &path, &json!({"allowed_origins": null})).expect(200);
+    send(&server, &key, 1).problem(429, "rate");
+    patch(&server, &path, &json!({"rate": null})).expect(200);
+    send(&server, &key, 100).expect(202);
+    let ends = (now() + Span::HOUR).to_string();
+    patch(&server, &path, &json!({"expires_at": ends})).expect(200);
+    server.stop();
+    let server = Server::on(&server.data.clone(), &[]);
+    let keys = server.get("/api/keys").expect(200);
+    let kept = keys["keys"].as_array().unwrap().iter().find(|key| key["id"] == id).unwrap().clone();
+    assert_eq!(
+        (&kept["label"], &kept["expires_at"], &kept["rate"], &kept["allowed_origins"]),
+        (&json!("pages"), &json!(ends), &Json::Null, &json!([]))
+    );
+    for (field, wrong) in [
+        ("expires_at", json!({"expires_at": "2020-01-01T00:00:00Z"})),
+        ("rate", json!({"rate": {"per_second": 0.0}})),
+        ("allowed_origins", json!({"allowed_origins": ["shop.example"]})),
+        ("body", json!({"scopes": ["admin"]})),
+        ("body", json!({"hash": "00"})),
+    ] {
+        assert_eq!(patch(&server, &path, &wrong).problem(422, "invalid")["field"], field);
+    }
+    patch(&server, "/api/keys/nobody", &json!({"label": "x"})).problem(404, "not_found");
+    server.ask(&key, "PATCH", &path, &[], b"{}").problem(403, "scope");
+}
+
+#[test]
+fn keys_and_clients_are_changed_by_command() {
+    let server = Server::start();
+    let (id, key) = make(&server, &json!({}));
+    let run = |arguments: &[&str]| server.run(arguments);
+    assert!(run(&["keys", "update", &id, "--rate", "0.01", "--burst", "1"]).status.success());
+    send(&server, &key, 1).expect(202);
+    send(&server, &key, 1).problem(429, "rate");
+    let output = run(&["--json", "keys", "update", &id, "--no-rate", "--origin", "https://a.example"]);
+    let changed: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&changed["rate"], &changed["allowed_origins"]), (&Json::Null, &json!(["https://a.example"])));
+    assert_eq!(run(&["keys", "update", &id]).status.code(), Some(2), "nothing to change");
+    assert_eq!(run(&["keys", "update", "nobody", "--no-rate"]).status.code(), Some(1));
+    let wanted = json!({"scopes": ["events:write"], "label": "crm"});
+    let client = server.post("/api/oauth/clients", &wanted).expect(201)["id"].as_str().unwrap().to_owned();
+    assert!(run(&["oauth", "client", "update", &client, "--label", "CRM"]).status.success());
+    assert_eq!(server.get("/api/oauth/clients").expect(200)["clients"][0]["label"], "CRM");
+}
+
 #[test]
 fn the_first_two_keys_are_made_together() {
     // Ended at any moment of its first start, the next start has both or makes both.

@@ -299,3 +299,26 @@ pub(crate) fn encode(name: &str) -> String {
     };
     name.bytes().map(letter).collect()
 }
+
+/// Runs the shell examples of a page in `docs`, at least so many, as one script
+/// against a fresh server; what they printed.
+pub(crate) fn run_examples(page: &str, least: usize) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
+    let page = std::fs::read_to_string(page).unwrap();
+    let examples: Vec<&str> =
+        page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= least);
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let programs = Path::new(PROGRAM).parent().unwrap().display();
+    let path = format!("{programs}:{}", std::env::var_os("PATH").unwrap().to_str().unwrap());
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &examples.concat()])
+        .current_dir(&folder)
+        .envs([("PATH", path.as_str()), ("SIGNALPOST_URL", &server.url()), ("SIGNALPOST_KEY", ADMIN)])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
