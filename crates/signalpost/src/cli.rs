@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod import;
 pub mod output;
 pub mod plan;
+pub mod privacy;
 pub mod quarantine;
 pub mod segment;
 pub mod serve;
@@ -76,12 +77,15 @@ enum Command {
     /// See and retry deliveries.
     #[command(subcommand)]
     Delivery(simple::Delivery),
-    /// Make, list, rotate and revoke access keys.
+    /// Make, list, change, rotate and revoke access keys.
     #[command(subcommand)]
     Keys(access::Keys),
     /// Work on OAuth clients and on the key that signs tokens.
     #[command(subcommand, name = "oauth")]
     OAuth(access::OAuth),
+    /// See requests about people's data, and say what became of them.
+    #[command(subcommand)]
+    Privacy(privacy::Command),
     /// Check the settings and print them.
     #[command(subcommand)]
     Config(simple::Config),
@@ -188,6 +192,7 @@ async fn ask(command: Command, client: &Client, json: bool) -> anyhow::Result<Ex
         Command::Debug(command) => debug::run(command, client, json).await,
         Command::Delivery(command) => simple::delivery(command, client, json).await,
         Command::Keys(command) => access::keys(command, client, json).await,
+        Command::Privacy(command) => privacy::run(command, client, json).await,
         Command::OAuth(command) => access::oauth(command, client, json).await,
         _ => Ok(ExitCode::SUCCESS),
     }

@@ -126,13 +126,42 @@ impl<S: Store + ?Sized> Documents<S> {
         at: Timestamp,
     ) -> Result<Document, Error> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = self.versions(kind, name)?.last().map_or(1, |document| document.version + 1);
+        self.write_next(kind, name, content, at)
+    }
+
+    /// The next version; whoever calls is the one writer.
+    fn write_next(
+        &self,
+        kind: Kind,
+        name: &str,
+        content: Option<String>,
+        at: Timestamp,
+    ) -> Result<Document, Error> {
+        let version = self.latest(kind, name)?.map_or(1, |document| document.version + 1);
         let document = Document { name: name.to_owned(), version, at, content };
         let mut batch = Batch::default();
         self.add(kind, &document, &mut batch);
         self.store.commit(batch)?;
         self.store.sync()?;
         Ok(document)
+    }
+
+    /// Makes a new version of the one there is, with nobody writing in between.
+    /// `None` when there is none.
+    ///
+    /// # Errors
+    /// What `change` says, or when the store fails.
+    pub fn change<E: From<Error>>(
+        &self,
+        kind: Kind,
+        name: &str,
+        at: Timestamp,
+        change: impl FnOnce(Json) -> Result<Json, E>,
+    ) -> Result<Option<Document>, E> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(document) = self.get(kind, name)? else { return Ok(None) };
+        let content = change(document.json())?.to_string();
+        Ok(Some(self.write_next(kind, name, Some(content), at)?))
     }
 
     fn add(&self, kind: Kind, document: &Document, batch: &mut Batch) {

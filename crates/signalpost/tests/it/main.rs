@@ -50,6 +50,8 @@ mod oauth;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod privacy;
+#[cfg(test)]
 mod quarantine;
 #[cfg(test)]
 mod receiver;

@@ -166,7 +166,7 @@ impl Intake {
     /// # Errors
     /// When it cannot be made durable: then its sender is to send it again.
     pub async fn keep(self, app: &Arc<App>, bytes: usize) -> Result<Kept, Problem> {
-        privacy::record(app, &self.hook.name, &self.requests, self.received_at)?;
+        privacy::record(&app.documents, &self.hook.name, &self.requests, self.received_at)?;
         let changed = crate::admin::catalog::apply(app, self.changes)?;
         let taken = collect::submit(app, self.sorted, bytes).await?;
         Ok(Kept {
