@@ -142,17 +142,14 @@ fn administration() -> OpenApiRouter<Arc<App>> {
 
 /// The description of the API, JSON.
 pub fn openapi() -> String {
-    let mut api = documented(collect()).into_openapi();
-    description::complete(&mut api);
-    api.to_pretty_json().unwrap_or_default()
+    format!("{:#}", description::document(documented(collect()).into_openapi()))
 }
 
 /// Every route.
 pub fn router(app: Arc<App>) -> Router {
     let collect = collect().layer(from_fn_with_state(Arc::clone(&app), cross_origin::open));
-    let (router, mut api) = documented(collect).split_for_parts();
-    description::complete(&mut api);
-    let document: Arc<str> = api.to_json().unwrap_or_default().into();
+    let (router, api) = documented(collect).split_for_parts();
+    let document: Arc<str> = description::document(api).to_string().into();
     let openapi = move || {
         let document = Arc::clone(&document);
         async move { ([(axum::http::header::CONTENT_TYPE, "application/json")], document.to_string()) }

@@ -1,7 +1,12 @@
 //! The API's description as a whole: what all operations have in common, so that
 //! each need not say it.
 
+mod bodies;
+#[cfg(test)]
+mod tests;
+
 use axum::http::StatusCode;
+use serde_json::Value as Json;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, RefOr, ResponseBuilder, SecurityRequirement};
@@ -21,8 +26,17 @@ const OPEN: [&str; 11] = [
     "oauthMetadata",
 ];
 
-/// Adds keys, the form of errors, and a word for every answer that has none.
-pub(super) fn complete(api: &mut OpenApi) {
+/// The whole of it: with keys, the form of errors and of bodies, and a word for
+/// every answer that has none.
+pub(super) fn document(mut api: OpenApi) -> Json {
+    complete(&mut api);
+    // What comes from types alone can be written.
+    let mut api = serde_json::to_value(api).unwrap_or_default();
+    bodies::put(&mut api);
+    api
+}
+
+fn complete(api: &mut OpenApi) {
     let components = api.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));

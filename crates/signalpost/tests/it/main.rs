@@ -24,6 +24,8 @@ mod data_sets;
 #[cfg(test)]
 mod deliver;
 #[cfg(test)]
+mod description;
+#[cfg(test)]
 mod dirty;
 #[cfg(test)]
 mod disk;
