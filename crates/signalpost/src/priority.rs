@@ -8,9 +8,9 @@
 use thread_priority::ThreadPriority;
 
 /// The priority of threads behind the log, of 0 to 99; others have about 48. On
-/// Linux this is a `nice` value of 12: while everything is wanted at once, a
-/// tenth or so of the time is theirs.
-const BEHIND_THE_LOG: u8 = 17;
+/// Linux this is a `nice` value of 16: while everything is wanted at once, a
+/// twentieth or so of the time is theirs.
+const BEHIND_THE_LOG: u8 = 8;
 
 /// Lets this thread, and threads it starts from now on, yield to collecting.
 pub fn yield_to_collecting() {

@@ -95,7 +95,9 @@ impl Profile {
         if name != "customer_id"
             && let Some(value) = self.trait_value(name)
         {
-            return (value.clone(), Timestamp::MAX);
+            // Both are texts to whoever asks, whatever was set.
+            let is_lost = matches!(name, "email" | "anonymous_id") && value.as_text().is_none();
+            return (if is_lost { Value::Null } else { value.clone() }, Timestamp::MAX);
         }
         self.computed(name, now)
     }

@@ -41,6 +41,7 @@ fn a_type_is_planned_in_versions_and_events_are_held_to_it() {
                 .as_array()
                 .unwrap()
                 .iter()
+                .filter(|p| p["code"] == "plan_violation")
                 .map(|p| p["field"].clone())
                 .collect();
             assert_eq!(fields, ["properties.price", "properties.quantity"]);
