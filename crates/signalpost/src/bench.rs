@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-pub use process::{cpu_seconds, resident_bytes};
+pub use process::{cpu_seconds, resident_bytes, resident_bytes_max};
 pub use report::Report;
 pub use yardstick::bare_server;
 

@@ -53,8 +53,17 @@ impl Usage {
 
 /// Bytes of memory that process `pid` holds in RAM now.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
+    bytes_in_status(pid, "VmRSS:")
+}
+
+/// The most memory that process `pid` has had resident since its start, in bytes.
+pub fn resident_bytes_max(pid: u32) -> Option<u64> {
+    bytes_in_status(pid, "VmHWM:")
+}
+
+fn bytes_in_status(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1_024)
 }

@@ -57,6 +57,9 @@ const SEGMENTS: [(&str, &str); 10] = [
     ),
 ];
 
+/// How long is waited for a server to have nothing more to do, in seconds.
+const IDLE_SECONDS_MAX: u32 = 120;
+
 fn wall_micros() -> i64 {
     Clock::system().now().as_micros()
 }
@@ -140,13 +143,14 @@ pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Resul
             println!("{ratio}");
         }
     }
-    wait_for_rest(&client).await?;
+    wait_until_idle(&server).await?;
     let path = measure_path(&server, arguments.seconds, FEW_PROFILES, clocks).await?;
     let memory = match arguments.profiles {
         Some(profiles) => {
-            let filled = fill(&mut server, profiles, clocks).await?;
+            let filled = fill(&server, profiles, clocks).await?;
             let path = measure_path(&server, arguments.seconds, profiles, clocks).await?;
-            Some(json!({"filled": filled, "the_whole_path_then": path}))
+            let restart = server.restart().await?.as_secs_f64();
+            Some(json!({"filled": filled, "the_whole_path_then": path, "restart_seconds": restart}))
         }
         None => None,
     };
@@ -187,6 +191,21 @@ async fn wait_for_rest(client: &Client) -> anyhow::Result<Duration> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Waits until the server has nothing more to do, its merges included;
+/// `IDLE_SECONDS_MAX` at most.
+async fn wait_until_idle(server: &Server) -> anyhow::Result<()> {
+    wait_for_rest(&server.client()).await?;
+    for _ in 0..IDLE_SECONDS_MAX {
+        let used = || bench::cpu_seconds(server.child.id()).unwrap_or_default();
+        let before = used();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if used() - before < 0.1 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn load(connections: usize, batch: usize, seconds: u64, profiles: u64) -> Load {
@@ -231,8 +250,9 @@ async fn measure_latency(server: &Server, seconds: u64, clocks: Clocks) -> anyho
     }))
 }
 
-/// Fills profiles, and tells resident memory and the time of a restart.
-async fn fill(server: &mut Server, profiles: u64, clocks: Clocks) -> anyhow::Result<Json> {
+/// Fills profiles, and tells resident memory: what it was at most, and what it
+/// is when all is done.
+async fn fill(server: &Server, profiles: u64, clocks: Clocks) -> anyhow::Result<Json> {
     let wanted = profiles * 20;
     let mut sent = 0;
     while sent < wanted {
@@ -245,13 +265,13 @@ async fn fill(server: &mut Server, profiles: u64, clocks: Clocks) -> anyhow::Res
             bail!("no event was accepted: {report}");
         }
     }
-    wait_for_rest(&server.client()).await?;
+    wait_until_idle(server).await?;
     let resident = bench::resident_bytes(server.child.id()).unwrap_or_default();
-    let restart = server.restart().await?;
+    let most = bench::resident_bytes_max(server.child.id()).unwrap_or_default();
     Ok(json!({
         "profiles": profiles,
         "events": sent,
         "resident_mib": resident >> 20,
-        "restart_seconds": restart.as_secs_f64(),
+        "resident_mib_max": most >> 20,
     }))
 }
