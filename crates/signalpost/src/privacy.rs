@@ -25,7 +25,7 @@ const NOTE: &str = "Taken down; not carried out automatically. Look the person u
 const HISTORY_MAX: usize = 1_000;
 
 /// How far a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Status {
     /// It has come.
     Received,

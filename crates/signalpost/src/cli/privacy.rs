@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::client::{Client, encode};
 use super::output;
+use crate::privacy::Status;
 
 /// See requests about people's data, and say what became of them.
 #[derive(Debug, Subcommand)]
@@ -73,30 +74,6 @@ enum Kind {
     Export,
     /// To erase what is known.
     Erase,
-}
-
-/// How far a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Status {
-    /// It has come.
-    Received,
-    /// Somebody works on it.
-    InProgress,
-    /// What was asked has been done.
-    Done,
-    /// It was refused.
-    Refused,
-}
-
-impl Status {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::InProgress => "in_progress",
-            Self::Done => "done",
-            Self::Refused => "refused",
-        }
-    }
 }
 
 /// Runs the command.
