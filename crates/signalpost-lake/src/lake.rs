@@ -53,8 +53,9 @@ pub struct Settings {
     /// Compaction merges files of like size once there are this many. 8 unless
     /// told, never below 2.
     pub compact_files_min: usize,
-    /// Compaction does not touch files of this size and above. 32 MiB unless
-    /// told: it is gathered in memory before it is written.
+    /// Compaction makes files of about this size, and does not touch those of
+    /// half of it and above. 32 MiB unless told: it is gathered in memory
+    /// before it is written.
     pub target_file_bytes: u64,
     /// Called by each of the lake's threads when it starts, for instance to
     /// lower its priority. Does nothing unless told.

@@ -39,6 +39,9 @@ impl Lake {
                 let written = self.merge(delta, &small).await?;
                 done.files_merged += small.len();
                 done.files_written += written;
+                if written >= small.len() {
+                    break;
+                }
             }
             let mut locked = delta.lock().await;
             let version = self.files(delta.table).version;
@@ -56,11 +59,13 @@ impl Lake {
     }
 
     /// Files of like size, by powers of four, of which there are enough to be
-    /// worth merging; so that a row is rewritten a few times only.
+    /// worth merging; so that a row is rewritten a few times only. What has half
+    /// the size a file should have stays as it is: fewer files always come of a
+    /// merge of smaller ones, while two of nearly the full size make two again.
     fn small_files(&self, table: Table) -> Option<Vec<File>> {
         let files = self.files(table);
         let mut tiers: BTreeMap<u32, Vec<&File>> = BTreeMap::new();
-        for file in files.files.iter().filter(|file| file.bytes < self.0.settings.target_file_bytes) {
+        for file in files.files.iter().filter(|file| file.bytes < self.0.settings.target_file_bytes / 2) {
             tiers
                 .entry((file.bytes >> 16).checked_ilog(4).map_or(0, |tier| tier + 1))
                 .or_default()

@@ -2,9 +2,10 @@
 //! commit, a commit torn by a power cut, a lost catalog.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
-use signalpost_lake::{IdentityRow, Lake, Pushed, Subject, Table};
+use signalpost_lake::{IdentityRow, Lake, Pushed, Settings, Subject, Table};
 
 use crate::support::{csv, event, fresh, one, open, time};
 
@@ -162,6 +163,29 @@ async fn many_commits_make_few_files_after_compaction_and_old_ones_are_kept_for_
     let lake = open(dir.path()).await;
     assert_eq!(lake.committed(Table::Events, 0), Some(20));
     assert_eq!(one(&lake, "SELECT sum(n) FROM events").await, json!(210));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compaction_comes_to_an_end_when_files_are_of_about_the_size_they_should_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { target_file_bytes: 1 << 20, compact_files_min: 2, ..Settings::default() };
+    let lake = Lake::open(folder.path(), settings).await.unwrap();
+    let mut offset = 0;
+    for _ in 0..12 {
+        let events = (0..15_000).map(|_| {
+            offset += 1;
+            let number = offset * 2_654_435_761 % 4_294_967_296;
+            event(json!({"event_id": format!("{number:08x}"), "n": number}))
+        });
+        let events = events.collect();
+        lake.push_events(0, offset, events);
+        lake.commit().await.unwrap();
+    }
+    let done = tokio::time::timeout(Duration::from_secs(60), lake.compact()).await;
+    let done = done.expect("compaction ends").unwrap();
+    assert!(done.files_written < done.files_merged, "{done:?}");
+    assert_eq!(lake.compact().await.unwrap().files_merged, 0);
+    assert_eq!(one(&lake, "SELECT count(DISTINCT event_id) FROM events").await, json!(180_000));
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
