@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AnonymousId, CustomerId, EventId, ProductId, ProfileKey, SourceId};
+use crate::profile::hash;
 use crate::time::Timestamp;
 use crate::value::{Map, Value, get};
 
@@ -31,6 +32,14 @@ pub struct Event {
     pub context: Map,
     /// Where it came from.
     pub source: SourceId,
+}
+
+/// Where a derived event stands among the events of its instant: behind all that
+/// came from outside, whose places are the order of their arrival, and beside
+/// other derived ones by a digest of its id. When it was derived says nothing,
+/// since what it follows from may come late. Fits a signed number.
+pub fn derived_place(id: &EventId) -> u64 {
+    (1 << 62) | (hash(id.as_str().as_bytes()) >> 2)
 }
 
 impl Event {

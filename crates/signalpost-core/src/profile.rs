@@ -32,7 +32,8 @@ pub use waits::Waits;
 pub struct Moment {
     /// When it happened.
     pub timestamp: Timestamp,
-    /// The order of arrival in its partition; breaks ties of time.
+    /// The order of arrival in its partition; breaks ties of time. A derived
+    /// event's is its [`crate::event::derived_place`].
     pub sequence: u64,
 }
 

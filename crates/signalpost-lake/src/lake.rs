@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use deltalake::datafusion::prelude::{SessionContext, ident};
-use signalpost_core::event::Event;
+use signalpost_core::event::{Event, derived_place};
 
 use crate::delta::{Delta, Files};
 use crate::error::Error;
@@ -252,6 +252,13 @@ impl Lake {
     /// events then vouches for the other tables too.
     pub fn push_events(&self, stream: u32, offset: u64, events: Vec<Arc<Event>>) {
         self.visible().events.push(stream, offset, events);
+    }
+
+    /// Adds a derived event, which stands behind the others of its instant. As
+    /// [`Lake::push_events`].
+    pub fn push_derived(&self, stream: u32, offset: u64, event: Arc<Event>) {
+        let place = derived_place(&event.event_id);
+        self.visible().events.push_to(stream, offset, place, [event]);
     }
 
     /// Adds events that each have an offset of their own, ascending, and then

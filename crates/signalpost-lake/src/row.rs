@@ -66,6 +66,7 @@ pub struct DeliveryRow {
 #[derive(Debug)]
 pub(crate) struct Logged<R> {
     pub(crate) stream: u32,
+    /// Its place among rows of one instant.
     pub(crate) offset: u64,
     pub(crate) row: R,
 }

@@ -47,6 +47,17 @@ impl<R: Row> Tail<R> {
     /// Adds the rows of one offset, unless that offset was pushed before.
     /// Answers whether they were new.
     pub(crate) fn push(&mut self, stream: u32, offset: u64, rows: impl IntoIterator<Item = R>) -> bool {
+        self.push_to(stream, offset, offset, rows)
+    }
+
+    /// As [`Tail::push`], with the rows' own place among those of one instant.
+    pub(crate) fn push_to(
+        &mut self,
+        stream: u32,
+        offset: u64,
+        place: u64,
+        rows: impl IntoIterator<Item = R>,
+    ) -> bool {
         match self.pushed.get_mut(&stream) {
             Some(highest) if offset <= *highest => return false,
             Some(highest) => *highest = offset,
@@ -54,7 +65,7 @@ impl<R: Row> Tail<R> {
                 self.pushed.insert(stream, offset);
             }
         }
-        self.open.extend(rows.into_iter().map(|row| Logged { stream, offset, row }));
+        self.open.extend(rows.into_iter().map(|row| Logged { stream, offset: place, row }));
         if self.open.len() >= CHUNK_ROWS {
             self.close();
         }

@@ -151,7 +151,7 @@ fn push_derived(app: &App, partition: u32, rows: Vec<(u64, DerivedRow)>) {
         match row {
             DerivedRow::Made(event) => {
                 app.hub.counters.derived.fetch_add(1, Ordering::Relaxed);
-                app.lake.push_events(DERIVED_STREAMS + partition, sequence, vec![Arc::new(event)]);
+                app.lake.push_derived(DERIVED_STREAMS + partition, sequence, Arc::new(event));
             }
             DerivedRow::TakenBack(id) => {
                 app.retracted.waiting().push(id.to_string());

@@ -5,7 +5,7 @@
 //! of its timeline: a `b` that arrives late takes its `c` back.
 
 use super::Action;
-use crate::event::Event;
+use crate::event::{Event, derived_place};
 use crate::id::EventId;
 use crate::profile::{Derived, Moment, Profile};
 use crate::program::{Program, Sequence};
@@ -105,7 +105,7 @@ fn take_back(
     held: &Derived,
     actions: &mut Vec<Action>,
 ) {
-    let moment = derived_moment(held);
+    let moment = derived_moment(sequence, held);
     profile.rows.retain(|row| !(row.moment == moment && *row.event_type == *sequence.rule.emit));
     let alike = |other: &&Derived| {
         let rule = program.sequences.iter().find(|rule| rule.id == other.rule);
@@ -134,7 +134,7 @@ pub(super) fn fire(
             continue;
         };
         let event = derived_event(profile, sequence, &held, now);
-        let moment = derived_moment(&held);
+        let moment = derived_moment(sequence, &held);
         profile.fold_derived(&event, moment);
         super::insert_row(profile, program, &event, moment, now);
         // A derived event may itself start or end a rule.
@@ -164,8 +164,8 @@ pub(super) fn fired_ids(profile: &Profile, program: &Program) -> Vec<EventId> {
         .collect()
 }
 
-fn derived_moment(held: &Derived) -> Moment {
-    Moment { timestamp: held.due, sequence: held.cause.sequence }
+fn derived_moment(sequence: &Sequence, held: &Derived) -> Moment {
+    Moment { timestamp: held.due, sequence: derived_place(&derived_id(sequence, held)) }
 }
 
 fn derived_id(sequence: &Sequence, held: &Derived) -> EventId {

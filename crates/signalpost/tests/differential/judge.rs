@@ -74,7 +74,7 @@ impl Judge {
                 }
                 Told::Derived(event) => {
                     let offset = self.next(1);
-                    self.lake.push_events(DERIVED, offset, vec![event]);
+                    self.lake.push_derived(DERIVED, offset, event);
                 }
                 Told::Retracted(id) => retracted.push(id.to_string()),
                 Told::Linked(device, customer, linked_at) => {
