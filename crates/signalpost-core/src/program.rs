@@ -337,6 +337,11 @@ impl Program {
         self.campaigns.push((id, campaign.clone()));
     }
 
+    /// The highest id given to a segment, or to anything else, so far.
+    pub fn last_id(&self) -> u32 {
+        self.next_id
+    }
+
     fn new_id(&mut self) -> u32 {
         self.next_id += 1;
         self.next_id

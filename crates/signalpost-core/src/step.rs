@@ -48,6 +48,8 @@ pub enum MembershipCause {
         /// is in as a definition does.
         first: bool,
     },
+    /// The person was forgotten, as they asked.
+    Erasure,
 }
 
 /// A membership began or ended.
@@ -268,8 +270,15 @@ pub fn fired(profile: &Profile, program: &Program) -> Vec<EventId> {
     sequence::fired_ids(profile, program)
 }
 
-/// Ends every membership of a profile that is about to become another's.
-pub fn dissolve(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
+/// Ends every membership of a profile that is about to become another's, or to be
+/// forgotten.
+pub fn dissolve(
+    profile: &mut Profile,
+    program: &Program,
+    cause: &MembershipCause,
+    now: Timestamp,
+    actions: &mut Vec<Action>,
+) {
     for held in std::mem::take(&mut profile.memberships) {
         actions.push(Action::Membership(MembershipChange {
             profile: profile.key.clone(),
@@ -278,7 +287,7 @@ pub fn dissolve(profile: &mut Profile, program: &Program, now: Timestamp, action
             version: held.version,
             entered: false,
             at: now,
-            cause: MembershipCause::Merge,
+            cause: cause.clone(),
         }));
     }
 }

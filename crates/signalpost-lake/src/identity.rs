@@ -87,17 +87,13 @@ impl Links {
         Some(())
     }
 
-    /// Forgets customers and devices. Numbers already given stay as they are.
-    pub(crate) fn remove(&mut self, customers: &[String], devices: &[String]) {
-        for device in devices {
-            self.by_device.remove(device.as_str());
-        }
-        if !customers.is_empty() {
-            self.by_device.retain(|_, links| {
-                links.retain(|link| !customers.iter().any(|customer| **customer == *link.customer));
-                !links.is_empty()
-            });
-        }
+    /// Forgets a customer's links made by `until`. Numbers already given stay as
+    /// they are.
+    pub(crate) fn remove(&mut self, customer: &str, until: i64) {
+        self.by_device.retain(|_, links| {
+            links.retain(|link| link.at > until || *link.customer != *customer);
+            !links.is_empty()
+        });
     }
 
     /// How many links were ever known.

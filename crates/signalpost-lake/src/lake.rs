@@ -29,7 +29,7 @@ mod commit;
 mod compact;
 mod erase;
 
-pub use erase::Subject;
+pub use erase::{Reach, Subject};
 
 /// What a user may tune.
 #[derive(Clone, Debug)]

@@ -37,7 +37,7 @@ mod parquet_rows;
 pub use bucket::{Bucket, Object};
 pub use error::{Error, Position, SqlError};
 pub use identity::IdentityRow;
-pub use lake::{Committed, Compacted, Lake, Pushed, Settings, Subject};
+pub use lake::{Committed, Compacted, Lake, Pushed, Reach, Settings, Subject};
 pub use live::{ColumnType, LiveColumn, LiveColumns, LiveData, LiveRows, LiveTable, LiveTables, NoTables};
 pub use parquet_rows::ParquetRows;
 pub use property::PropertyKind;

@@ -184,6 +184,7 @@ impl App {
         crate::refresh::start(self)?;
         crate::verification::start(self);
         crate::keys::last_used::start(self);
+        crate::privacy::erasure::start(self);
         Ok(())
     }
 

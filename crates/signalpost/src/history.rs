@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use signalpost_core::event::Event;
+use signalpost_core::id::ProfileKey;
 use signalpost_core::step::{MembershipCause, MembershipChange};
 use signalpost_core::time::Span;
 use signalpost_lake::{IdentityRow, MembershipRow, Table as LakeTable};
@@ -50,6 +51,7 @@ pub fn cause_text(cause: &MembershipCause) -> String {
         MembershipCause::Definition => "definition".into(),
         MembershipCause::Merge => "merge".into(),
         MembershipCause::Refresh { run, .. } => format!("refresh {run}"),
+        MembershipCause::Erasure => "erasure".into(),
     }
 }
 
@@ -366,6 +368,9 @@ fn note_person(app: &App, partition: u32, offset: u64, body: &Body) {
         }
         Body::Relayed { message, .. } => app.roster.note(&message.profile_key(), partition, offset),
         Body::Consent { profile, .. } => app.roster.note(profile, partition, offset),
+        Body::Erase { customer_id, .. } => {
+            app.roster.note(&ProfileKey::Customer(customer_id.clone()), partition, offset);
+        }
         Body::Tick | Body::Define(_) | Body::Refreshed(_) => {}
     }
 }

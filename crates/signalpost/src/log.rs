@@ -57,6 +57,13 @@ pub enum Body {
     },
     /// What a run of a segment's query found to be otherwise.
     Refreshed(Arc<Refreshed>),
+    /// A person is to be forgotten.
+    Erase {
+        /// Who.
+        customer_id: CustomerId,
+        /// The privacy request that asks for it.
+        request: Box<str>,
+    },
 }
 
 /// A part of what a run of a segment's query changed: for one partition.
@@ -102,16 +109,51 @@ pub enum Message {
         /// The event.
         event: Event,
     },
+    /// Whose the device was is to be forgotten: it is a stranger's again.
+    Release {
+        /// The device.
+        anonymous_id: AnonymousId,
+        /// The person.
+        customer_id: CustomerId,
+        /// The erasure's number in the person's partition.
+        erasure: u64,
+    },
+    /// The device is a stranger's: everything it passed on is here.
+    Released {
+        /// The person.
+        customer_id: CustomerId,
+        /// The erasure's number.
+        erasure: u64,
+        /// The device.
+        anonymous_id: AnonymousId,
+        /// Up to where what the device did was the person's.
+        reach: Reach,
+    },
+}
+
+/// Up to where an identity is erased, on its own partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The partition.
+    pub partition: u32,
+    /// The record there.
+    pub offset: u64,
+    /// The last change of membership.
+    pub changes: u64,
+    /// The record's time.
+    pub at: Timestamp,
 }
 
 impl Message {
     /// The profile it concerns, which chooses its partition.
     pub fn profile_key(&self) -> ProfileKey {
         match self {
-            Self::Link { anonymous_id, .. } => ProfileKey::Anonymous(anonymous_id.clone()),
-            Self::Adopt { customer_id, .. } | Self::Forward { customer_id, .. } => {
-                ProfileKey::Customer(customer_id.clone())
+            Self::Link { anonymous_id, .. } | Self::Release { anonymous_id, .. } => {
+                ProfileKey::Anonymous(anonymous_id.clone())
             }
+            Self::Adopt { customer_id, .. }
+            | Self::Forward { customer_id, .. }
+            | Self::Released { customer_id, .. } => ProfileKey::Customer(customer_id.clone()),
         }
     }
 }

@@ -3,8 +3,11 @@
 //!
 //! In: requests, from hooks (Shopify and HubSpot pass their customers' on) or by
 //! hand; then what became of them. Out: documents that are listed with what is
-//! due when. They are not carried out by the program yet, and say so.
+//! due when. An erasure that is approved is carried out ([`erasure`]); what is
+//! known of a person is handed out by [`export`].
 
+pub mod erasure;
+pub mod export;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +18,16 @@ use signalpost_core::value::map_to_json;
 use thiserror::Error;
 
 use crate::documents::{Document, Documents, Kind};
-use crate::state::{self, Store};
+use crate::state::{self, Store, Table};
 
 /// How long the law (GDPR article 12) and Shopify give.
 const DUE_IN: Span = Span::DAY.times(30);
 /// What each request says of itself.
-const NOTE: &str = "Taken down; not carried out automatically. Look the person up by customer_id or email, export or erase by hand, answer whoever asked, and say here that it is done.";
+const NOTE: &str = "Taken down. Make sure that it is the person who asks. An erasure is carried out here once it is approved; what an export has to hold is handed out at /api/privacy/export. Do the same in other systems, answer whoever asked, and say here that it is done.";
+/// Who says so when the program has done something by itself.
+const BY_ITSELF: &str = "signalpost";
+/// Rows read from the store at once.
+const ROWS: usize = 4_096;
 /// Changes kept of one request.
 const HISTORY_MAX: usize = 1_000;
 
@@ -31,6 +38,8 @@ pub enum Status {
     Received,
     /// Somebody works on it.
     InProgress,
+    /// An erasure that the program carries out, and says when it is done.
+    Approved,
     /// What was asked has been done.
     Done,
     /// It was refused: who asked is not the person, or the law demands that data is kept.
@@ -39,9 +48,10 @@ pub enum Status {
 
 impl Status {
     /// Every status, by name.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("received", Self::Received),
         ("in_progress", Self::InProgress),
+        ("approved", Self::Approved),
         ("done", Self::Done),
         ("refused", Self::Refused),
     ];
@@ -61,11 +71,13 @@ impl Status {
         matches!(self, Self::Done | Self::Refused)
     }
 
-    /// Whether `next` may follow. What is closed may be taken up again.
+    /// Whether somebody may say that `next` follows. What is closed may be taken
+    /// up again; what is approved may be once more.
     fn may_become(self, next: Self) -> bool {
         match self {
             Self::Received => next != Self::Received,
-            Self::InProgress => next.is_closed(),
+            Self::InProgress => next.is_closed() || next == Self::Approved,
+            Self::Approved => next == Self::Approved,
             Self::Done | Self::Refused => next == Self::InProgress,
         }
     }
@@ -85,6 +97,8 @@ pub struct Step<'a> {
     pub note: &'a str,
     /// Whose key said so.
     pub by: &'a str,
+    /// Whose data it turned out to be, where the request did not say.
+    pub customer_id: Option<&'a str>,
 }
 
 /// Why a step cannot be taken.
@@ -183,20 +197,48 @@ fn taken(mut content: Json, step: Step<'_>, at: Timestamp) -> Result<Json, StepE
     if before.needs_note(step.status) && step.note.trim().is_empty() {
         return Err(StepError::Note);
     }
+    if content.get("history").and_then(Json::as_array).is_some_and(|steps| steps.len() >= HISTORY_MAX) {
+        return Err(StepError::TooMany);
+    }
+    set(&mut content, step, at);
+    Ok(content)
+}
+
+fn set(content: &mut Json, step: Step<'_>, at: Timestamp) {
+    let Some(object) = content.as_object_mut() else { return };
+    object.insert("status".to_owned(), json!(step.status.as_str()));
+    if let Some(customer_id) = step.customer_id {
+        object.insert("customer_id".to_owned(), json!(customer_id));
+    }
     let entry = json!({
         "status": step.status.as_str(), "at": at.to_string(), "by": step.by, "note": step.note.trim(),
     });
+    if let Some(history) = object.entry("history").or_insert_with(|| json!([])).as_array_mut() {
+        history.push(entry);
+    }
+}
+
+/// Says that the program has carried an erasure out. Of the request is kept what
+/// names nobody: that it came, and what became of it when.
+///
+/// # Errors
+/// When it cannot be made durable.
+fn erased<S: Store>(documents: &Documents<S>, id: &str, at: Timestamp) -> Result<(), state::Error> {
+    let Some(document) = documents.get(Kind::PrivacyRequest, id)? else { return Ok(()) };
+    let mut content = document.json();
     if let Some(object) = content.as_object_mut() {
-        object.insert("status".to_owned(), json!(step.status.as_str()));
-        let history = object.entry("history").or_insert_with(|| json!([]));
-        if let Some(history) = history.as_array_mut() {
-            if history.len() >= HISTORY_MAX {
-                return Err(StepError::TooMany);
-            }
-            history.push(entry);
+        for name in ["customer_id", "email", "phone", "details"] {
+            object.insert(name.to_owned(), Json::Null);
+        }
+        let steps = object.get_mut("history").and_then(Json::as_array_mut);
+        for step in steps.into_iter().flatten().filter_map(Json::as_object_mut) {
+            step.insert("note".to_owned(), json!(""));
         }
     }
-    Ok(content)
+    let note = "erased here: profile, timeline, memberships, deliveries, and the rows in the lake";
+    let step = Step { status: Status::Done, note, by: BY_ITSELF, customer_id: None };
+    set(&mut content, step, at);
+    documents.replace(Kind::PrivacyRequest, id, &content, at)
 }
 
 fn status_of(content: &Json) -> Status {
@@ -240,4 +282,25 @@ fn shown(document: &Document, now: Timestamp) -> Json {
         object.insert("overdue".to_owned(), json!(is_overdue));
     }
     content
+}
+
+/// Calls `see` with every row of a table.
+fn each_row<S: Store>(
+    store: &S,
+    table: Table,
+    mut see: impl FnMut(Vec<u8>, &[u8]) -> Result<(), state::Error>,
+) -> Result<(), state::Error> {
+    let mut from = Vec::new();
+    loop {
+        let rows = store.scan(table, &from, None, ROWS)?;
+        let last = rows.len() < ROWS;
+        for (key, value) in rows {
+            from.clone_from(&key);
+            see(key, &value)?;
+        }
+        if last {
+            return Ok(());
+        }
+        from.push(0);
+    }
 }

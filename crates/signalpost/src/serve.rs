@@ -80,6 +80,8 @@ fn administration() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hooks::get, hooks::put, hooks::delete))
         .routes(routes!(privacy::list, privacy::create))
         .routes(routes!(privacy::get, privacy::update))
+        .routes(routes!(privacy::erase))
+        .routes(routes!(privacy::export))
         .routes(routes!(sources::list))
         .routes(routes!(sources::put))
         .routes(routes!(segments::list))

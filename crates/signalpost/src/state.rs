@@ -28,11 +28,11 @@ pub enum Table {
     Derived,
     /// Partition, sequence → a link between a device and a person, for the lake.
     Identities,
-    /// Anonymous id → customer id.
+    /// Anonymous id → customer id, and those before it when there were any.
     Forwards,
     /// Partition, sequence → a record for another partition's log.
     Relay,
-    /// Partition → position on the log.
+    /// Partition → position on the log; partition, number → an erasure under way.
     Positions,
     /// Partition, sequence → change of the program.
     Program,

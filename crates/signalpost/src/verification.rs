@@ -232,6 +232,7 @@ async fn compare(app: &App, asked: &Asked, patience: Duration) -> Result<Compari
     };
     judge::leave_out_later_changes(app, asked.id, &mut found)?;
     judge::leave_out_spoken_of(app, &taken, &mut found)?;
+    judge::leave_out_erased(app, &mut found)?;
     if asked.is_still(app) { Ok(found) } else { Err(Error::Changing) }
 }
 

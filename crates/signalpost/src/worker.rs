@@ -8,6 +8,7 @@
 
 mod backfill;
 mod effect;
+mod erasure;
 mod identity;
 mod position;
 mod profiles;
@@ -32,6 +33,7 @@ pub use backfill::Backfill;
 pub use effect::{
     ChangeRow, DerivedRow, IdentityRow, delivery_log_key, history_prefix, outbox_key, read_outbox_key,
 };
+pub use erasure::{Erasure, erasure_key, erasures};
 pub use position::Position;
 pub use profiles::{read_timeline, sortable, timeline_key, timeline_prefix};
 pub use timers::due_until;
@@ -97,6 +99,8 @@ pub struct Worker<S, L> {
     fresh_forwards: HashMap<AnonymousId, CustomerId>,
     /// Deliveries decided in the batch being made.
     fresh_deliveries: HashSet<DeliveryId>,
+    /// Whether the batch being made forgets what must not be read any more.
+    forgets: bool,
     batch: Batch,
     published: Published,
 }
@@ -124,6 +128,7 @@ impl<S: Store, L: Log> Worker<S, L> {
             taking: Timestamp::MIN,
             fresh_forwards: HashMap::new(),
             fresh_deliveries: HashSet::new(),
+            forgets: false,
             batch: Batch::default(),
             published: Published::default(),
         };
@@ -175,6 +180,9 @@ impl<S: Store, L: Log> Worker<S, L> {
             self.take(&record)?;
             self.position.offset = offset + 1;
             self.published.records += 1;
+            if self.forgets {
+                self.commit_batch()?;
+            }
         }
         self.commit()?;
         Ok(Some(std::mem::take(&mut self.published)))
@@ -188,7 +196,7 @@ impl<S: Store, L: Log> Worker<S, L> {
             Body::Event(event) => self.take_event(event)?,
             Body::Define(change) => self.define(change)?,
             Body::Relayed { from, sequence, message } => {
-                if matches!(message, Message::Link { .. }) {
+                if !matches!(message, Message::Adopt { .. } | Message::Forward { .. }) {
                     // The timeline is read from the store, so what this batch
                     // holds of it must be there. Nothing of this record is done yet.
                     self.commit_batch()?;
@@ -199,6 +207,10 @@ impl<S: Store, L: Log> Worker<S, L> {
             }
             Body::Consent { profile, purpose, granted } => self.take_consent(profile, purpose, *granted)?,
             Body::Refreshed(result) => self.take_refreshed(result)?,
+            Body::Erase { customer_id, request } => {
+                self.commit_batch()?;
+                self.take_erase(customer_id, request)?;
+            }
         }
         Ok(())
     }
@@ -333,6 +345,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.store.commit(std::mem::replace(&mut self.batch, next))?;
         self.fresh_forwards.clear();
         self.fresh_deliveries.clear();
+        self.forgets = false;
         Ok(())
     }
 }

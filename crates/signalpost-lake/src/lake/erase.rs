@@ -3,28 +3,66 @@
 
 use std::sync::{Arc, PoisonError};
 
+use deltalake::datafusion::logical_expr::ScalarUDF;
 use deltalake::datafusion::prelude::{Expr, SessionContext, ident, lit};
+use deltalake::datafusion::scalar::ScalarValue;
 use deltalake::protocol::DeltaOperation;
+
+use signalpost_core::time::Timestamp;
 
 use super::Lake;
 use crate::delta::{Delta, File, Files, write_stream};
 use crate::error::Error;
+use crate::identity::owner_function;
 use crate::scan::Snapshot;
 use crate::table::Table;
 
 /// Whose rows are to be erased.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// Every customer identifier of the person.
-    pub customer_ids: Vec<String>,
-    /// Every device of the person.
-    pub anonymous_ids: Vec<String>,
+    /// The person.
+    pub customer_id: String,
+    /// Up to where what the person did is erased.
+    pub reach: Reach,
+    /// The person's devices, each with its own reach.
+    pub devices: Vec<(String, Reach)>,
+}
+
+/// Up to where rows are erased: whoever was erased may come back as a stranger,
+/// even within one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The stream of the log that tells of the identity.
+    pub partition: u32,
+    /// The offset there at which it was erased.
+    pub offset: u64,
+    /// The sequence of the last membership change erased.
+    pub changes: u64,
+    /// When it was erased.
+    pub at: Timestamp,
+}
+
+impl Reach {
+    /// Events received before.
+    fn events(&self) -> Expr {
+        let elsewhere = ident("log_partition").not_eq(lit(i64::from(self.partition)));
+        let before = ident("log_offset").lt(lit(self.offset.cast_signed()));
+        self.until("received_at").and(elsewhere.or(before))
+    }
+
+    fn changes(&self) -> Expr {
+        ident("sequence").lt_eq(lit(self.changes.cast_signed()))
+    }
+
+    fn until(&self, column: &str) -> Expr {
+        let at = ScalarValue::TimestampMicrosecond(Some(self.at.as_micros()), Some("UTC".into()));
+        ident(column).lt_eq(lit(at))
+    }
 }
 
 impl Lake {
-    /// Removes every row of a person from every table, and answers how many
-    /// rows that were. Rows pushed meanwhile may be left: call it once no more
-    /// can come.
+    /// Removes every row of people from every table, as far as each reaches, and
+    /// answers how many rows that were. Call it once all of them are pushed.
     ///
     /// Only files that hold such rows are written anew. The old files stay on
     /// disk, out of every query, until [`crate::Settings::retention_hours`]
@@ -33,18 +71,23 @@ impl Lake {
     /// # Errors
     /// [`Error::Disk`] or [`Error::Table`] when a table cannot be written;
     /// calling it again completes the work.
-    pub async fn erase(&self, subject: &Subject) -> Result<usize, Error> {
+    pub async fn erase(&self, subjects: &[Subject]) -> Result<usize, Error> {
         let _no_compaction = self.0.compacting.lock().await;
         self.commit().await?;
+        let owner = owner_function(self.links());
         let mut erased = 0;
+        // Links go last: they tell which events of a device were the person's.
         for delta in &self.0.tables {
-            let Some(theirs) = theirs(delta.table, subject) else { continue };
+            let theirs = subjects.iter().map(|subject| theirs(delta.table, subject, &owner));
+            let Some(theirs) = theirs.reduce(Expr::or) else { continue };
             for file in &self.files(delta.table).files {
                 erased += self.erase_in(delta, file, &theirs).await?;
             }
         }
         let mut links = self.0.links.write().unwrap_or_else(PoisonError::into_inner);
-        links.remove(&subject.customer_ids, &subject.anonymous_ids);
+        for subject in subjects {
+            links.remove(&subject.customer_id, subject.reach.at.as_micros());
+        }
         Ok(erased)
     }
 
@@ -99,20 +142,31 @@ impl Lake {
     }
 }
 
-/// The condition that a row is the person's; `None` when no row can be.
-fn theirs(table: Table, subject: &Subject) -> Option<Expr> {
-    let profiles = subject.customer_ids.iter().cloned();
-    let profiles = profiles.chain(subject.anonymous_ids.iter().map(|id| format!("anonymous:{id}")));
-    let profiles: Vec<String> = profiles.collect();
-    let columns: [(&str, &[String]); 3] = [
-        ("customer_id", &subject.customer_ids),
-        ("anonymous_id", &subject.anonymous_ids),
-        ("profile_id", &profiles),
-    ];
-    let is_column = |name: &str| table.columns().iter().any(|(column, _)| *column == name);
-    let named = columns.into_iter().filter(|(name, values)| is_column(name) && !values.is_empty());
-    let conditions = named.map(|(name, values)| {
-        ident(name).in_list(values.iter().map(|value| lit(value.as_str())).collect(), false)
-    });
-    conditions.reduce(Expr::or)
+/// The condition that a row is the person's.
+fn theirs(table: Table, subject: &Subject, owner: &ScalarUDF) -> Expr {
+    let Subject { customer_id, reach, devices } = subject;
+    let person = lit(customer_id.as_str());
+    match table {
+        Table::Events => {
+            // What another person did on the same device is that person's.
+            let is_theirs = owner
+                .call(["customer_id", "anonymous_id", "received_at"].map(ident).to_vec())
+                .eq(person.clone());
+            let on = |(device, reach): &(String, Reach)| {
+                let on_it = ident("anonymous_id").eq(lit(device.as_str()));
+                on_it.and(ident("customer_id").is_null()).and(is_theirs.clone()).and(reach.events())
+            };
+            devices.iter().map(on).fold(ident("customer_id").eq(person).and(reach.events()), Expr::or)
+        }
+        Table::Memberships => {
+            let of = |profile: &str, reach: &Reach| {
+                let there = ident("log_partition").eq(lit(i64::from(reach.partition)));
+                ident("profile_id").eq(lit(profile)).and(there).and(reach.changes())
+            };
+            let on = |(device, reach): &(String, Reach)| of(&format!("anonymous:{device}"), reach);
+            devices.iter().map(on).fold(of(customer_id, reach), Expr::or)
+        }
+        Table::Deliveries => ident("profile_id").eq(person).and(reach.until("at")),
+        Table::Identities => ident("customer_id").eq(person).and(reach.until("linked_at")),
+    }
 }

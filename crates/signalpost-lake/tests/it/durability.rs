@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use signalpost_lake::{IdentityRow, Lake, Pushed, Settings, Subject, Table};
+use signalpost_lake::{IdentityRow, Lake, Pushed, Reach, Settings, Subject, Table};
 
 use crate::support::{csv, event, fresh, one, open, time};
 
@@ -225,14 +225,18 @@ async fn an_erased_person_leaves_every_table_and_no_one_else_does() {
             lake.commit().await.unwrap();
         }
     }
-    let subject = Subject { customer_ids: vec!["c1".into()], anonymous_ids: vec!["d1".into()] };
-    assert_eq!(lake.erase(&subject).await.unwrap(), 9);
-    assert_eq!(lake.erase(&subject).await.unwrap(), 0);
+    // Come back in the same instant, behind the record of the erasure.
+    lake.push_events(0, 6, vec![event(json!({"event_id": "z", "customer_id": "c1"}))]);
+    let reach = Reach { partition: 0, offset: 5, changes: 0, at: time("2024-01-01T00:00:00Z") };
+    let subject = Subject { customer_id: "c1".into(), reach, devices: vec![("d1".into(), reach)] };
+    assert_eq!(lake.erase(std::slice::from_ref(&subject)).await.unwrap(), 9);
+    assert_eq!(lake.erase(&[subject]).await.unwrap(), 0);
     drop(lake);
     let lake = open(dir.path()).await;
-    assert_eq!(csv(&lake, "SELECT customer_id, count(*) FROM events GROUP BY 1").await, "c2,8");
+    let count = "SELECT customer_id, count(*) FROM events GROUP BY 1 ORDER BY 1";
+    assert_eq!(csv(&lake, count).await, "c1,1\nc2,8");
     assert_eq!(csv(&lake, "SELECT anonymous_id FROM identities").await, "d2");
-    assert_eq!(lake.committed(Table::Events, 0), Some(4));
+    assert_eq!(lake.committed(Table::Events, 0), Some(6));
 }
 
 #[tokio::test(flavor = "multi_thread")]

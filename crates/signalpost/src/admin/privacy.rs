@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use signalpost_core::hook::{PrivacyKind, PrivacyRequest};
+use signalpost_core::id::ProfileKey;
 use signalpost_core::value::Map;
 
-use super::{Answer, json as answer, ok, read};
+use super::{Answer, json as answer, ok, profiles, read};
 use crate::app::App;
-use crate::privacy::{self, Status, Step, StepError};
+use crate::privacy::{self, Status, Step, StepError, erasure};
 use crate::problem::Problem;
 use crate::serve::auth;
 
@@ -21,8 +22,8 @@ use crate::serve::auth;
 const TEXT_BYTES_MAX: usize = 4_096;
 
 /// Lists privacy requests, the newest first: who asked what, when, by when it is
-/// due, and how far it is. They are taken down, and not carried out
-/// automatically. Status is `received`, `in_progress`, `done` or `refused`.
+/// due, and how far it is. Status is `received`, `in_progress`, `approved` (an
+/// erasure that is being carried out), `done` or `refused`.
 ///
 /// # Errors
 /// The usual.
@@ -112,22 +113,26 @@ struct Said {
     status: String,
     #[serde(default)]
     note: String,
+    customer_id: Option<String>,
 }
 
 /// Says what became of a privacy request. From `received` it may go to any other
-/// status, from `in_progress` to `done` or `refused`, and from these back to
-/// `in_progress`. What closes it or takes it up again needs a note.
+/// status, from `in_progress` to `approved`, `done` or `refused`, and from the last
+/// two back to `in_progress`. What closes it or takes it up again needs a note. An
+/// erasure that is approved is carried out, for good, and is then `done` by itself;
+/// one that names no customer_id needs it with the approval.
 ///
 /// # Errors
-/// 404; 409 when one does not follow from the other; 422 without a note.
-#[utoipa::path(patch, path = "/api/privacy/requests/{id}", tag = "privacy", operation_id = "updatePrivacyRequest", params(("id" = String, Path)), request_body(content = Object, description = "{status, note}"), responses((status = 200, description = "The request"), (status = 404), (status = 409, description = "One status does not follow from the other"), (status = 422)))]
+/// 404; 409 when one does not follow from the other, or an erasure is called done
+/// while the person is still known; 422 without a note or a customer_id.
+#[utoipa::path(patch, path = "/api/privacy/requests/{id}", tag = "privacy", operation_id = "updatePrivacyRequest", params(("id" = String, Path)), request_body(content = Object, description = "{status, note, customer_id}"), responses((status = 200, description = "The request"), (status = 404), (status = 409, description = "One status does not follow from the other"), (status = 422)))]
 pub async fn update(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let key = auth::require(&app, &headers, "privacy:write")?;
+    let key_id = auth::require(&app, &headers, "privacy:write")?.id.clone();
     let said: Said = read(&body)?;
     let known = || Status::ALL.map(|(name, _)| name).join(", ");
     let status = Status::of(&said.status).ok_or_else(|| {
@@ -136,12 +141,108 @@ pub async fn update(
     if said.note.len() > TEXT_BYTES_MAX {
         return Err(too_long("note"));
     }
-    let step = Step { status, note: &said.note, by: &key.id };
-    match privacy::step(&app.documents, &id, step, app.clock.now()) {
-        Ok(Some(request)) => Ok(ok(&request)),
-        Ok(None) => Err(Problem::not_found("privacy request", &id)),
+    let request = privacy::get(&app.documents, &id, app.clock.now())?;
+    let request = request.ok_or_else(|| Problem::not_found("privacy request", &id))?;
+    let is_erasure = request.get("kind").and_then(Json::as_str) == Some("erase");
+    let customer_id = request.get("customer_id").and_then(Json::as_str).or(said.customer_id.as_deref());
+    if status != Status::Approved {
+        let key = customer_id.map(|id| ProfileKey::Customer(id.into()));
+        let is_known = key.map(|key| profiles::load_key(&app, &key)).transpose()?.flatten().is_some();
+        if status == Status::Done && is_erasure && is_known {
+            return Err(conflict(
+                "the person is still known here: approve the erasure and it is carried out",
+            ));
+        }
+        return Ok(ok(&take_step(
+            &app,
+            &id,
+            Step { status, note: &said.note, by: &key_id, customer_id: None },
+        )?));
+    }
+    if !is_erasure {
+        return Err(conflict("only an erasure is carried out; see POST /api/privacy/export for an export"));
+    }
+    let customer_id = named(customer_id)?;
+    approve(&app, &id, &customer_id, &said.note, &key_id).await
+}
+
+/// Has an erasure carried out.
+async fn approve(app: &App, id: &str, customer_id: &str, note: &str, by: &str) -> Answer {
+    let step = Step { status: Status::Approved, note, by, customer_id: Some(customer_id) };
+    let request = take_step(app, id, step)?;
+    erasure::ask(app, customer_id, id).await?;
+    Ok(answer(StatusCode::ACCEPTED, &request))
+}
+
+/// Whom a request names.
+fn named(customer_id: Option<&str>) -> Result<String, Problem> {
+    match customer_id.map(str::trim).unwrap_or_default() {
+        "" => Err(Problem::invalid(
+            "customer_id",
+            "say who it is by customer_id; GET /api/profiles?query= finds people by their address",
+        )),
+        id if id.len() > TEXT_BYTES_MAX => Err(too_long("customer_id")),
+        id => Ok(id.to_owned()),
+    }
+}
+
+fn conflict(why: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "conflict", why.into())
+}
+
+fn take_step(app: &App, id: &str, step: Step<'_>) -> Result<Json, Problem> {
+    match privacy::step(&app.documents, id, step, app.clock.now()) {
+        Ok(Some(request)) => Ok(request),
+        Ok(None) => Err(Problem::not_found("privacy request", id)),
         Err(StepError::State(error)) => Err(error.into()),
         Err(error @ StepError::Note) => Err(Problem::invalid("note", error.to_string())),
-        Err(error) => Err(Problem::new(StatusCode::CONFLICT, "conflict", error.to_string())),
+        Err(error) => Err(conflict(error.to_string())),
     }
+}
+
+/// Who it is about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whom {
+    customer_id: String,
+}
+
+/// Erases what is known of a person, for good: takes a request down and approves
+/// it. Profile, timeline, memberships, deliveries, mails and the lake's rows go, and
+/// with them what devices did that are the person's. Whoever comes back is a
+/// stranger. Memberships end with the cause `erasure`.
+///
+/// # Errors
+/// 422 for a customer_id that is none.
+#[utoipa::path(post, path = "/api/privacy/erase", tag = "privacy", operation_id = "erasePerson", request_body(content = Object, description = "{customer_id}"), responses((status = 202, description = "The request; it is done in some seconds"), (status = 422)))]
+pub async fn erase(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let key_id = auth::require(&app, &headers, "privacy:write")?.id.clone();
+    let Whom { customer_id } = read(&body)?;
+    let customer_id = named(Some(&customer_id))?;
+    let request = PrivacyRequest {
+        kind: PrivacyKind::Erase,
+        id: None,
+        customer_id: Some(customer_id.as_str().into()),
+        email: None,
+        phone: None,
+        details: Map::default(),
+    };
+    let taken = privacy::take_down(&app.documents, &request, &key_id, app.clock.now())?;
+    let id = taken.get("id").and_then(Json::as_str).unwrap_or_default();
+    approve(&app, id, &customer_id, "", &key_id).await
+}
+
+/// Hands out what is known of a person: profile, events, memberships, deliveries.
+///
+/// # Errors
+/// 404 for somebody of whom nothing is known, 422 for a customer_id that is none.
+#[utoipa::path(post, path = "/api/privacy/export", tag = "privacy", operation_id = "exportPerson", request_body(content = Object, description = "{customer_id}"), responses((status = 200, description = "{customer_id, made_at, profile, events, memberships, deliveries}"), (status = 404), (status = 422)))]
+pub async fn export(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
+    auth::require(&app, &headers, "privacy:read")?;
+    let Whom { customer_id } = read(&body)?;
+    let id = named(Some(&customer_id))?;
+    let found = tokio::task::spawn_blocking(move || privacy::export::of(&app, &id))
+        .await
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))??;
+    found.map(|found| ok(&found)).ok_or_else(|| Problem::not_found("person", &customer_id))
 }

@@ -138,9 +138,19 @@ pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: H
     auth::require(&app, &headers, "profiles:read")?;
     let profile = load(&app, &id)?;
     let timeline = read_timeline(&*app.store, &profile.key)?;
-    let now = app.clock.now();
     let rows: Vec<Json> =
         timeline.iter().rev().take(TIMELINE_MAX).map(|(_, event)| event_json(event)).collect();
+    let mut shown = description(&app, &profile);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("timeline".to_owned(), json!(rows));
+        shown.insert("timeline_total".to_owned(), json!(timeline.len()));
+    }
+    Ok(ok(&shown))
+}
+
+/// What is known of a profile, but for its timeline.
+pub(crate) fn description(app: &App, profile: &Profile) -> Json {
+    let now = app.clock.now();
     let mut computed = Map::new();
     for (name, _) in BUILT_IN {
         computed.insert((*name).into(), profile.attribute(name, now).0.to_json());
@@ -158,7 +168,7 @@ pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: H
         .cart_lines()
         .map(|line| json!({"product_id": line.product_id.as_str(), "quantity": line.quantity}))
         .collect();
-    Ok(ok(&json!({
+    json!({
         "id": profile.key.to_string(),
         "customer_id": profile.key.customer_id().map(CustomerId::as_str),
         "anonymous_ids": profile.anonymous_ids.iter().map(AnonymousId::as_str).collect::<Vec<_>>(),
@@ -166,10 +176,8 @@ pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>, headers: H
         "computed": computed,
         "consents": consents,
         "cart": cart,
-        "segments": segments_of(&app, &profile),
-        "timeline": rows,
-        "timeline_total": timeline.len(),
-    })))
+        "segments": segments_of(app, profile),
+    })
 }
 
 fn segments_of(app: &App, profile: &Profile) -> Vec<Json> {

@@ -39,7 +39,22 @@ pub enum Command {
         /// What was done, or why not.
         #[arg(long, default_value = "")]
         note: String,
+        /// Who it is about, for an erasure that is approved and does not say.
+        #[arg(long)]
+        customer_id: Option<String>,
     },
+    /// Erase what is known of a person, for good.
+    Erase(Whom),
+    /// Print what is known of a person, as JSON.
+    Export(Whom),
+}
+
+/// Who it is about.
+#[derive(Debug, Args)]
+pub struct Whom {
+    /// The person.
+    #[arg(long)]
+    customer_id: String,
 }
 
 /// A request.
@@ -99,10 +114,18 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
             let body = json!({"kind": kind, "customer_id": customer_id, "email": email, "phone": phone});
             output::object(&client.post(REQUESTS, &body).await?, json);
         }
-        Command::Mark { id, status, note } => {
+        Command::Mark { id, status, note, customer_id } => {
             let path = format!("{REQUESTS}/{}", encode(&id));
-            let body = json!({"status": status.as_str(), "note": note});
+            let body = json!({"status": status.as_str(), "note": note, "customer_id": customer_id});
             output::object(&client.ask(Method::PATCH, &path, Some(&body)).await?.ok()?, json);
+        }
+        Command::Erase(Whom { customer_id }) => {
+            let body = json!({"customer_id": customer_id});
+            output::object(&client.post("/api/privacy/erase", &body).await?, json);
+        }
+        Command::Export(Whom { customer_id }) => {
+            let body = json!({"customer_id": customer_id});
+            output::object(&client.post("/api/privacy/export", &body).await?, true);
         }
     }
     Ok(ExitCode::SUCCESS)

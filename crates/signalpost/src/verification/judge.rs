@@ -9,6 +9,7 @@ use signalpost_core::time::Timestamp;
 use super::{Comparison, Error};
 use crate::app::App;
 use crate::log::{Body, Log};
+use crate::privacy::erasure;
 use crate::state::{self, Store, Table};
 use crate::worker::{ChangeRow, history_prefix};
 
@@ -74,12 +75,21 @@ pub(super) fn leave_out_spoken_of(app: &App, taken: &[u64], found: &mut Comparis
     Ok(())
 }
 
+/// Leaves out those who are forgotten already and whose rows are not yet out of
+/// the lake.
+pub(super) fn leave_out_erased(app: &App, found: &mut Comparison) -> Result<(), Error> {
+    let erased = erasure::under_way(app)?.into_iter();
+    forget(found, &erased.map(|(.., erasure)| ProfileKey::Customer(erasure.customer_id)).collect());
+    Ok(())
+}
+
 /// Of whom a record speaks.
 fn whom(body: &Body) -> impl Iterator<Item = ProfileKey> {
     let (one, many) = match body {
         Body::Event(event) => (event.profile_key(), None),
         Body::Relayed { message, .. } => (Some(message.profile_key()), None),
         Body::Consent { profile, .. } => (Some(profile.clone()), None),
+        Body::Erase { customer_id, .. } => (Some(ProfileKey::Customer(customer_id.clone())), None),
         Body::Refreshed(result) => (None, Some(result)),
         Body::Tick | Body::Define(_) => (None, None),
     };

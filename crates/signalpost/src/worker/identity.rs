@@ -7,7 +7,7 @@
 use signalpost_core::event::Event;
 use signalpost_core::id::{AnonymousId, CustomerId, EventId, ProfileKey};
 use signalpost_core::profile::{Moment, Profile};
-use signalpost_core::step;
+use signalpost_core::step::{self, MembershipCause};
 use signalpost_core::time::Timestamp;
 
 use super::effect::IdentityRow;
@@ -25,8 +25,32 @@ impl<S: Store, L: Log> Worker<S, L> {
         if let Some(customer) = self.fresh_forwards.get(id) {
             return Ok(Some(customer.clone()));
         }
-        let Some(bytes) = self.store.get(Table::Forwards, id.as_str().as_bytes())? else { return Ok(None) };
-        Ok(Some(state::decode(Table::Forwards, &bytes)?))
+        Ok(self.owners_of(id)?.into_iter().next())
+    }
+
+    /// Whose the device is and was, the latest first, as the store has it.
+    pub(super) fn owners_of(&self, id: &AnonymousId) -> Result<Vec<CustomerId>, Error> {
+        let Some(bytes) = self.store.get(Table::Forwards, id.as_str().as_bytes())? else {
+            return Ok(Vec::new());
+        };
+        // The latest alone when there was no other.
+        let mut owners: Vec<CustomerId> = vec![state::decode(Table::Forwards, &bytes)?];
+        if let Ok((_, earlier)) = state::decode::<(CustomerId, Vec<CustomerId>)>(Table::Forwards, &bytes) {
+            owners.extend(earlier);
+        }
+        Ok(owners)
+    }
+
+    /// Sets whose the device is and was, the latest first.
+    pub(super) fn set_owners(&mut self, id: &AnonymousId, owners: &[CustomerId]) {
+        let key = id.as_str().as_bytes().to_vec();
+        match owners {
+            [] => self.batch.delete(Table::Forwards, key),
+            [owner] => self.batch.put(Table::Forwards, key, state::encode(owner)),
+            [owner, earlier @ ..] => {
+                self.batch.put(Table::Forwards, key, state::encode(&(owner, earlier)));
+            }
+        }
     }
 
     pub(super) fn take_message(&mut self, message: &Message) -> Result<(), Error> {
@@ -36,16 +60,21 @@ impl<S: Store, L: Log> Worker<S, L> {
             Message::Forward { customer_id, event } => {
                 self.apply_event(&ProfileKey::Customer(customer_id.clone()), event)
             }
+            Message::Release { anonymous_id, customer_id, erasure } => {
+                self.release_device(anonymous_id, customer_id, *erasure)
+            }
+            Message::Released { erasure, anonymous_id, reach, .. } => {
+                self.take_released(*erasure, anonymous_id, *reach)
+            }
         }
     }
 
     /// The device's profile ends; its events go to the person.
     fn give_up_device(&mut self, anonymous_id: &AnonymousId, customer_id: &CustomerId) -> Result<(), Error> {
-        self.batch.put(
-            Table::Forwards,
-            anonymous_id.as_str().as_bytes().to_vec(),
-            state::encode(customer_id),
-        );
+        let mut owners = self.owners_of(anonymous_id)?;
+        owners.retain(|owner| owner != customer_id);
+        owners.insert(0, customer_id.clone());
+        self.set_owners(anonymous_id, &owners);
         self.fresh_forwards.insert(anonymous_id.clone(), customer_id.clone());
         self.record_identity(IdentityRow {
             anonymous_id: anonymous_id.clone(),
@@ -55,7 +84,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         let key = ProfileKey::Anonymous(anonymous_id.clone());
         // What automatons did stands in a timeline without a profile.
         let fired = match self.load_existing(&key)? {
-            Some(profile) => self.dissolve(&key, profile)?,
+            Some(profile) => self.dissolve(profile, &MembershipCause::Merge)?,
             None => Vec::new(),
         };
         let timeline = self.timeline(&key)?;
@@ -72,16 +101,20 @@ impl<S: Store, L: Log> Worker<S, L> {
         Ok(())
     }
 
-    /// Ends a device's profile; tells the derived events that its rules had made.
-    fn dissolve(&mut self, key: &ProfileKey, mut profile: Box<Profile>) -> Result<Vec<EventId>, Error> {
+    /// Ends a profile; tells the derived events that its rules had made.
+    pub(super) fn dissolve(
+        &mut self,
+        mut profile: Box<Profile>,
+        cause: &MembershipCause,
+    ) -> Result<Vec<EventId>, Error> {
         let fired = step::fired(&profile, &self.program);
         let mut actions = Vec::new();
-        step::dissolve(&mut profile, &self.program, self.position.now, &mut actions);
+        step::dissolve(&mut profile, &self.program, cause, self.position.now, &mut actions);
         self.perform(actions)?;
         self.set_timer(&mut profile, Timestamp::MAX);
-        self.profiles.forget(key);
-        self.position.count_profile(key, -1);
-        self.batch.delete(Table::Profiles, key.to_bytes());
+        self.profiles.forget(&profile.key);
+        self.position.count_profile(&profile.key, -1);
+        self.batch.delete(Table::Profiles, profile.key.to_bytes());
         Ok(fired)
     }
 

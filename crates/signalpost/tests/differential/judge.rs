@@ -6,7 +6,7 @@ use signalpost::history::customers::customer_data;
 use signalpost_core::profile::Profile;
 use signalpost_core::time::Timestamp;
 use signalpost_core::value::Value;
-use signalpost_lake::{ColumnType, IdentityRow, Lake, LiveTable, LiveTables, Settings, Subject};
+use signalpost_lake::{ColumnType, IdentityRow, Lake, LiveTable, LiveTables, Reach, Settings, Subject};
 
 use crate::case::{Case, Input, instant};
 use crate::live::{Live, Told};
@@ -93,9 +93,11 @@ impl Judge {
         }
     }
 
-    async fn erase(&mut self, customer: &str, devices: Vec<String>) {
-        let subject = Subject { customer_ids: vec![customer.to_owned()], anonymous_ids: devices };
-        self.lake.erase(&subject).await.unwrap();
+    async fn erase(&mut self, customer: &str, devices: Vec<String>, at: Timestamp) {
+        let reach = Reach { partition: 0, offset: self.offsets[0] + 1, changes: 0, at };
+        let devices = devices.into_iter().map(|device| (device, reach)).collect();
+        let subject = Subject { customer_id: customer.to_owned(), reach, devices };
+        self.lake.erase(&[subject]).await.unwrap();
     }
 
     /// Asks for a segment's members by its SQL.
@@ -193,8 +195,8 @@ async fn take(judge: &mut Judge, live: &mut Live, input: &Input, at: Timestamp) 
     }
     if let Some(customer) = &input.erase {
         judge.hear(std::mem::take(&mut live.told)).await;
-        let devices = live.erase(customer);
-        judge.erase(customer, devices).await;
+        let devices = live.erase(customer, at);
+        judge.erase(customer, devices, at).await;
     }
 }
 

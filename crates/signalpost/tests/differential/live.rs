@@ -8,7 +8,7 @@ use signalpost_core::event::Event;
 use signalpost_core::id::{AnonymousId, CustomerId, EventId, ProfileKey};
 use signalpost_core::profile::{Moment, Profile};
 use signalpost_core::program::{Change, Defined, Program};
-use signalpost_core::step::{self, Action, MembershipChange};
+use signalpost_core::step::{self, Action, MembershipCause, MembershipChange};
 use signalpost_core::time::Timestamp;
 
 use crate::case::Happened;
@@ -119,10 +119,20 @@ impl Live {
     }
 
     /// Forgets a person and their devices; answers which these were.
-    pub(crate) fn erase(&mut self, customer: &str) -> Vec<String> {
+    pub(crate) fn erase(&mut self, customer: &str, now: Timestamp) -> Vec<String> {
         let key = ProfileKey::Customer(customer.into());
-        self.profiles.remove(&key);
+        let mut exits = Vec::new();
+        if let Some(mut left) = self.profiles.remove(&key) {
+            step::dissolve(&mut left, &self.program, &MembershipCause::Erasure, now, &mut exits);
+        }
         self.timelines.remove(&key);
+        let ended = exits.iter().filter(|action| match action {
+            Action::Membership(exit) => !exit.entered && exit.cause == MembershipCause::Erasure,
+            _ => false,
+        });
+        let open = self.changes.iter().filter(|change| change.profile == key);
+        let open = open.map(|change| if change.entered { 1 } else { -1 }).sum::<i32>();
+        assert_eq!(usize::try_from(open), Ok(ended.count()), "an erasure ends the stays of {customer}");
         self.changes.retain(|change| change.profile != key);
         let theirs = |owner: &CustomerId| owner.as_str() == customer;
         let devices = self.owners.iter().filter(|(_, owner)| theirs(owner));
@@ -157,7 +167,7 @@ impl Live {
         let Some(mut left) = self.profiles.remove(&key) else { return };
         let fired = step::fired(&left, &self.program);
         let mut actions = Vec::new();
-        step::dissolve(&mut left, &self.program, now, &mut actions);
+        step::dissolve(&mut left, &self.program, &MembershipCause::Merge, now, &mut actions);
         let owner = ProfileKey::Customer(customer.clone());
         let mut history = Vec::new();
         for (moment, event) in self.timelines.remove(&key).unwrap_or_default() {

@@ -62,7 +62,7 @@ fn asks(chance: &mut Chance, case: &Case) -> Vec<String> {
             live.take(event, at);
         }
         if let Some(customer) = &input.erase {
-            live.erase(customer);
+            live.erase(customer, at);
         }
     }
     let end = case.inputs.last().map_or(Timestamp::MIN, |input| instant(&input.at));

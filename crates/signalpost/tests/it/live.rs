@@ -16,7 +16,7 @@ use crate::support::{ADMIN, Server, eventually, now, pause, within};
 const PEOPLE: usize = 300;
 
 /// The membership changes a listener hears, until the connection ends.
-fn listen(server: &Server) -> Receiver<Json> {
+pub(crate) fn listen(server: &Server) -> Receiver<Json> {
     let mut stream = TcpStream::connect(server.address).unwrap();
     write!(stream, "GET /api/live HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\r\n").unwrap();
     let (sender, receiver) = channel();

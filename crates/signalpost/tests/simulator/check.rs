@@ -12,12 +12,13 @@ use signalpost_core::id::ProfileKey;
 use signalpost_core::profile::Profile;
 use signalpost_core::step::{self, MembershipCause, MembershipChange};
 
-use crate::replay;
 use crate::world::{Failure, World};
+use crate::{erasure, replay};
 
 /// Holds whenever all that is on the log has been taken.
 pub(crate) fn settled(world: &World) -> Result<(), Failure> {
     events(world)?;
+    erasure::hold(world)?;
     relays(world)?;
     let mut members = BTreeSet::new();
     for (key, bytes) in rows(&*world.disk, Table::Profiles)? {
@@ -56,7 +57,9 @@ fn events(world: &World) -> Result<(), Failure> {
             return Err(Failure::new("an event is there once", format!("{} is there twice", event.event_id)));
         }
     }
-    if let Some(lost) = world.people.acknowledged.iter().find(|id| !seen.contains(*id)) {
+    let forgotten = erasure::forgotten(world)?;
+    let is_lost = |id: &&String| !seen.contains(*id) && !forgotten.contains(*id);
+    if let Some(lost) = world.people.acknowledged.iter().find(is_lost) {
         return Err(Failure::new("an acknowledged event is there", format!("{lost} is lost")));
     }
     if world.tape.quarantine_len() < world.people.refused {

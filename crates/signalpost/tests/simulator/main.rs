@@ -17,6 +17,7 @@ mod chance;
 mod check;
 mod definitions;
 mod disk;
+mod erasure;
 mod people;
 mod post;
 mod regressions;

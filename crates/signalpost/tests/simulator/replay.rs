@@ -6,7 +6,7 @@ use std::sync::Arc;
 use signalpost::log::Log;
 use signalpost::state::memory::MemoryStore;
 use signalpost::state::{self, Store, Table};
-use signalpost::worker::{ChangeRow, Worker};
+use signalpost::worker::{ChangeRow, Erasure, Worker};
 use signalpost_core::profile::Profile;
 use signalpost_core::time::Timestamp;
 
@@ -62,6 +62,12 @@ fn view<S: Store>(store: &S) -> Result<BTreeMap<String, Vec<String>>, Failure> {
         for (key, value) in rows(store, table)? {
             view.entry(format!("{} {key:?}", table.name())).or_default().push(format!("{value:?}"));
         }
+    }
+    for (key, value) in rows(store, Table::Positions)?.into_iter().filter(|(key, _)| key.len() > 4) {
+        let mut erasure: Erasure = state::decode(Table::Positions, &value).map_err(Failure::stopped)?;
+        let devices = erasure.devices.iter_mut().filter_map(|(_, reach)| reach.as_mut());
+        devices.chain(erasure.done.as_mut()).for_each(|reach| reach.changes = 0);
+        view.entry(format!("erasure {key:?}")).or_default().push(format!("{erasure:?}"));
     }
     for (_, bytes) in rows(store, Table::Profiles)? {
         let mut profile = Profile::decode(&bytes).map_err(Failure::stopped)?;

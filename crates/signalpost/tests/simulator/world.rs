@@ -16,8 +16,9 @@ use signalpost::partition;
 use signalpost::state::{Store, Table};
 use signalpost::worker::{Published, Worker};
 use signalpost_core::clean::{Limits, SourceSettings, parse_batch};
-use signalpost_core::id::ProfileKey;
+use signalpost_core::id::{CustomerId, ProfileKey};
 use signalpost_core::program::Change;
+use signalpost_core::step::MembershipCause;
 use signalpost_core::time::{Span, Timestamp};
 
 use crate::chance::Chance;
@@ -58,6 +59,8 @@ pub(crate) struct Tally {
     pub(crate) crashes: u64,
     pub(crate) definitions: u64,
     pub(crate) changes: u64,
+    /// Memberships that ended because somebody was forgotten.
+    pub(crate) erased: u64,
     pub(crate) derived: u64,
     pub(crate) links: u64,
     pub(crate) decisions: u64,
@@ -72,6 +75,7 @@ impl Tally {
         self.crashes += other.crashes;
         self.definitions += other.definitions;
         self.changes += other.changes;
+        self.erased += other.erased;
         self.derived += other.derived;
         self.links += other.links;
         self.decisions += other.decisions;
@@ -82,7 +86,7 @@ impl Tally {
     /// Whether everything happened that runs are about.
     pub(crate) fn is_busy(&self) -> bool {
         let all = [self.events, self.duplicates, self.crashes, self.definitions, self.changes];
-        let more = [self.derived, self.links, self.decisions, self.received, self.checks];
+        let more = [self.erased, self.derived, self.links, self.decisions, self.received, self.checks];
         all.iter().chain(&more).all(|count| *count > 10)
     }
 }
@@ -197,7 +201,8 @@ impl World {
             77..82 => self.tick()?,
             82..89 => self.deliver()?,
             89..93 => self.define(),
-            93..95 => self.consent()?,
+            93..94 => self.consent()?,
+            94..95 => self.erase()?,
             95..96 => self.crash()?,
             _ => self.rest()?,
         }
@@ -312,6 +317,14 @@ impl World {
         self.append(vec![Submission { records: vec![(partition, body)], ..Submission::default() }]).map(drop)
     }
 
+    /// Somebody asks to be forgotten.
+    fn erase(&mut self) -> Result<(), Failure> {
+        let customer_id: CustomerId = format!("c{}", self.chance.below(6)).into();
+        let partition = ProfileKey::Customer(customer_id.clone()).partition(self.partitions());
+        let body = Body::Erase { customer_id, request: "asked".into() };
+        self.append(vec![Submission { records: vec![(partition, body)], ..Submission::default() }]).map(drop)
+    }
+
     /// A worker takes a step, and may die in the middle of it.
     fn work(&mut self) -> Result<(), Failure> {
         let partition = self.chance.below(self.workers.len());
@@ -335,6 +348,8 @@ impl World {
         let Some(published) = published else { return };
         self.trace.note(format!("{partition} {published:?}").as_bytes());
         self.tally.changes += published.changes.len() as u64;
+        let erased = published.changes.iter().filter(|(_, change)| change.cause == MembershipCause::Erasure);
+        self.tally.erased += erased.count() as u64;
         self.tally.derived += published.derived.len() as u64;
         self.tally.links += published.identities.len() as u64;
         self.tally.decisions += published.deliveries.len() as u64;

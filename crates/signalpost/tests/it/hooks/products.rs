@@ -119,7 +119,7 @@ fn privacy_topics_are_taken_down_once_and_listed() {
         (&export["status"], &export["customer_id"], &export["email"]),
         (&json!("received"), &json!("191167"), &json!("john@example.com"))
     );
-    assert!(export["note"].as_str().unwrap().contains("not carried out automatically"));
+    assert!(export["note"].as_str().unwrap().contains("once it is approved"));
     let key = server.post("/api/keys", &json!({"scopes": ["events:write"]})).expect(201)["key"]
         .as_str()
         .unwrap()
