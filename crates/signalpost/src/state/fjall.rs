@@ -5,8 +5,11 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use fjall::compaction::Leveled;
+use fjall::config::FilterPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::{Batch, Error, Row, Store, Table};
@@ -18,6 +21,10 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 /// The memtables of the tables that each event writes to, in bytes: what is
 /// written out at once is merged with the rest less often.
 const BUSY_MEMTABLE_BYTES: u64 = 32 << 20;
+/// Tables written out that gather before they are merged with the level below.
+/// That level is written anew each time, all of it, since keys come in no order;
+/// and what is written out is often small: the latest records of few profiles.
+const TABLES_GATHERED: u8 = 16;
 /// What is in memtables altogether, in bytes as the engine counts them (twice as
 /// much in memory), before a commit waits for the engine. Its one thread writes
 /// memtables out and merges tables in turn, and while a merge lasts it would take
@@ -68,13 +75,7 @@ impl FjallStore {
         })?;
         let mut tables = HashMap::new();
         for table in Table::ALL {
-            let memtable = match table {
-                Table::Profiles | Table::Timeline => BUSY_MEMTABLE_BYTES,
-                _ => MEMTABLE_BYTES,
-            };
-            let keyspace = database
-                .keyspace(table.name(), || KeyspaceCreateOptions::default().max_memtable_size(memtable))
-                .map_err(unavailable)?;
+            let keyspace = database.keyspace(table.name(), || options(table)).map_err(unavailable)?;
             tables.insert(table, keyspace);
         }
         Ok(Self { database, tables, folder: name })
@@ -106,6 +107,24 @@ impl FjallStore {
                 Ok((key.to_vec(), value.to_vec()))
             })
             .collect()
+    }
+}
+
+fn options(table: Table) -> KeyspaceCreateOptions {
+    let memtable = match table {
+        Table::Profiles | Table::Timeline => BUSY_MEMTABLE_BYTES,
+        _ => MEMTABLE_BYTES,
+    };
+    let merging = Leveled::default().with_l0_threshold(TABLES_GATHERED);
+    let options = KeyspaceCreateOptions::default()
+        .max_memtable_size(memtable)
+        .compaction_strategy(Arc::new(merging));
+    match table {
+        // Scanned, never asked for one key.
+        Table::Timeline | Table::Timers | Table::Members | Table::Changes | Table::History => {
+            options.filter_policy(FilterPolicy::disabled())
+        }
+        _ => options,
     }
 }
 
