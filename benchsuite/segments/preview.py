@@ -19,7 +19,8 @@ import sys
 import time
 import urllib.request
 
-KEY = "backfill-bench"
+# The admin key that `backfill` gave the folder; of another folder, its own.
+KEY = os.environ.get("SIGNALPOST_KEY", "backfill-bench")
 TIMES = 7
 # What is previewed, and the same for DuckDB.
 SEGMENTS = {
@@ -39,9 +40,9 @@ SEGMENTS = {
 
 def server(program, folder):
     """A server on the folder, and how it is asked."""
-    keys = {"SIGNALPOST_ADMIN_KEY": KEY, "SIGNALPOST_WRITE_KEY": KEY, "SIGNALPOST_SEGMENT_VERIFY_SECONDS": "0"}
+    quiet = {"SIGNALPOST_SEGMENT_VERIFY_SECONDS": "0"}
     command = [program, "serve", "--listen", "127.0.0.1:0", "--data", folder]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **keys})
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **quiet})
     url = "http://" + child.stdout.readline().split("http://")[1].split(",")[0].strip()
 
     def ask(path, body=None):

@@ -26,7 +26,8 @@ use signalpost::bench::{self, Clocks, Load, Target, resident_bytes};
 use signalpost::cli::client::Client;
 use signalpost::clock::{self, Clock};
 
-const KEY: &str = "backfill-bench";
+const ADMIN: &str = "backfill-bench";
+const WRITE: &str = "backfill-bench-write";
 const SEGMENT: &str = "Views a lot";
 const RULE: &str = "IF done product_view at least 18 times in the last 30 days THEN assign to 'Views a lot'";
 /// Events of each profile.
@@ -58,7 +59,11 @@ impl Server {
         let mut child = Command::new(&program)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
-            .envs([("SIGNALPOST_ADMIN_KEY", KEY), ("SIGNALPOST_WRITE_KEY", KEY), ("SIGNALPOST_LOG", "error")])
+            .envs([
+                ("SIGNALPOST_ADMIN_KEY", ADMIN),
+                ("SIGNALPOST_WRITE_KEY", WRITE),
+                ("SIGNALPOST_LOG", "error"),
+            ])
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("{} cannot be started: build it first", program.display()))?;
@@ -67,8 +72,13 @@ impl Server {
         said.read_line(&mut line)?;
         let Some((_, rest)) = line.split_once("http://") else { bail!("the server said: {line}") };
         let address = rest.split(',').next().unwrap_or_default().trim().to_owned();
-        let target = Target { address: address.parse()?, path: "/api/events".into(), key: KEY.into() };
-        Ok(Self { child, _said: said, client: Client::of_server(&format!("http://{address}"), KEY), target })
+        let target = Target { address: address.parse()?, path: "/api/events".into(), key: WRITE.into() };
+        Ok(Self {
+            child,
+            _said: said,
+            client: Client::of_server(&format!("http://{address}"), ADMIN),
+            target,
+        })
     }
 
     async fn lag(&self) -> anyhow::Result<u64> {
@@ -137,7 +147,7 @@ async fn fill(server: &Server, profiles: u64) -> anyhow::Result<()> {
     let (started, mut sent) = (clock::instant(), 0);
     while sent < profiles * EVENTS {
         let report =
-            bench::run(&server.target, &load(profiles, sent + 1, Duration::from_secs(5)), CLOCKS).await?;
+            bench::run(&server.target, &load(profiles, sent + 1, Duration::from_secs(2)), CLOCKS).await?;
         anyhow::ensure!(report.events > 0, "no event was accepted: {report}");
         sent += report.events + report.warm_up_events;
         while server.lag().await? > 1_000_000 {
