@@ -116,9 +116,8 @@ fn options(table: Table) -> KeyspaceCreateOptions {
         _ => MEMTABLE_BYTES,
     };
     let merging = Leveled::default().with_l0_threshold(TABLES_GATHERED);
-    let options = KeyspaceCreateOptions::default()
-        .max_memtable_size(memtable)
-        .compaction_strategy(Arc::new(merging));
+    let options =
+        KeyspaceCreateOptions::default().max_memtable_size(memtable).compaction_strategy(Arc::new(merging));
     match table {
         // Scanned, never asked for one key.
         Table::Timeline | Table::Timers | Table::Members | Table::Changes | Table::History => {
