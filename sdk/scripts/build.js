@@ -48,7 +48,7 @@ async function bundle(entry, options) {
  */
 async function minified(script) {
   const made = await minify(script.code, {
-    compress: { ecma: 2020, hoist_funs: true, passes: 4, unsafe_arrows: true, unsafe_methods: true },
+    compress: { ecma: 2020, hoist_funs: true, passes: 6, pure_getters: true, unsafe: true, unsafe_arrows: true, unsafe_methods: true },
     ecma: 2020,
     module: true,
     sourceMap: { content: script.map, filename: "signalpost.js", includeSources: true },

@@ -87,6 +87,18 @@ function admit({ context, ...draft }: Draft): void {
 const address = () => location.href.split(config.hash ? " " : "#")[0]!;
 const page = () => ({ url: address(), title: document.title, referrer: before });
 
+/** The instant of the latest event, milliseconds of the epoch. */
+let last = 0;
+
+/**
+ * The instant of an event. Those of one millisecond are told apart, or their
+ * order would be lost; unless the visitor's clock was set back.
+ */
+function now(): number {
+  const ahead = last - Date.now();
+  return (last -= ahead < 0 || ahead > 1_000 ? ahead : -1);
+}
+
 export function track(event_type: string, properties: Facts = {}, extra?: Partial<Draft>): void {
   if (state === "denied") return;
   view();
@@ -95,7 +107,7 @@ export function track(event_type: string, properties: Facts = {}, extra?: Partia
     event_id: randomId(),
     event_type,
     customer_id: customer,
-    timestamp: new Date().toISOString(),
+    timestamp: new Date(now()).toISOString(),
     product_id,
     properties: rest,
     context: {

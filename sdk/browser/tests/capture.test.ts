@@ -120,3 +120,18 @@ visit(
     assert.deepEqual(got.map((event) => String(event.properties.url).split("#")[1]), ["/one", "/two"]);
   },
 );
+
+visit(
+  "what happens within one millisecond keeps its order",
+  { "/": SNIPPET },
+  async ({ page, open, events }) => {
+    await open("/");
+    await page.evaluate(() => {
+      const { signalpost } = window as unknown as { signalpost: (...values: unknown[]) => void };
+      for (let step = 0; step < 20; step++) signalpost("track", "step", { step });
+    });
+    const got = await events((all) => of(all, "step").length === 20);
+    assert.deepEqual(of(got, "step").map((event) => event.properties.step), Array.from({ length: 20 }, (_, step) => step));
+    assert.ok(of(got, "step").every((event) => Math.abs(Date.parse(event.timestamp) - Date.now()) < 60_000));
+  },
+);
