@@ -5,7 +5,11 @@
 //! step runs. Equal changes give an equal program, so a replay does too.
 
 mod draft;
+mod lacking;
 mod plan;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -15,6 +19,7 @@ use crate::id::SegmentName;
 use crate::segment::{self, Columns, Compiled, Definition, Need, Schema, SequenceRule, Statement};
 use crate::time::Timestamp;
 
+pub use lacking::{Lacking, Wanted};
 pub(crate) use plan::{Readers, Rows};
 
 /// One definition made, changed or taken away.
@@ -174,9 +179,11 @@ pub struct Program {
     /// Grows by one with each change that profiles must be folded anew for:
     /// those of segments and sequence rules.
     pub version: u64,
-    /// The version since which profiles keep all the rows that are needed now.
-    /// Those made under it or a later one need not be folded anew.
-    pub rows_since: u64,
+    /// The version since which profiles are what the sequence rules make of them:
+    /// those made under an earlier one must be folded anew.
+    pub(crate) folded_since: u64,
+    /// The version since which profiles keep all the rows of a type.
+    pub(crate) rows_since: HashMap<Arc<str>, u64>,
     /// When the latest of those took effect.
     pub changed_at: Timestamp,
     /// When the latest change of a campaign took effect.
@@ -283,9 +290,10 @@ impl Program {
         }
         let kept = std::mem::take(&mut self.rows);
         self.plan();
-        if matches!(change.what, Defined::Sequence { .. }) || !kept.hold(&self.rows) {
-            self.rows_since = self.version;
+        if matches!(change.what, Defined::Sequence { .. }) {
+            self.folded_since = self.version;
         }
+        self.note_lacking(&kept);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod sequence;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod widen;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use play::play;
 pub use subject::ProfileSubject;
+pub use widen::widen;
 
 /// Why a membership began or ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,8 +221,8 @@ pub fn refold(
     evaluate_all(profile, program, now, &MembershipCause::Definition, actions);
 }
 
-/// Evaluates every segment after the program changed, for a profile that keeps
-/// all the rows its segments need: see [`Program::rows_since`].
+/// Evaluates every segment after the program changed, for a profile that lacks
+/// nothing: see [`Program::lacking`].
 pub fn redefined(profile: &mut Profile, program: &Program, now: Timestamp, actions: &mut Vec<Action>) {
     drop_shown_rows(profile, program);
     profile.program_version = program.version;

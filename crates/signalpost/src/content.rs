@@ -232,7 +232,7 @@ impl Compose for Content {
         let template = self.template(field("template").ok_or("the campaign names no template")?)?;
         let bytes = self
             .store
-            .get(Table::Profiles, &delivery.profile.to_bytes())
+            .get(Table::Profiles, &delivery.profile.place())
             .map_err(|error| error.to_string())?
             .ok_or("the profile is gone")?;
         let profile = Profile::decode(&bytes).map_err(|error| error.to_string())?;

@@ -323,7 +323,7 @@ pub fn members(app: &App, segment: u32) -> Result<HashSet<ProfileKey>, state::Er
 fn known(app: &App, people: Vec<ProfileKey>) -> Result<Vec<ProfileKey>, state::Error> {
     let mut known = Vec::with_capacity(people.len());
     for person in people {
-        if app.store.get(Table::Profiles, &person.to_bytes())?.is_some() {
+        if app.store.get(Table::Profiles, &person.place())?.is_some() {
             known.push(person);
         }
     }

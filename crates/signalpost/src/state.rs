@@ -7,14 +7,16 @@
 pub mod fjall;
 pub mod memory;
 
+use std::ops::ControlFlow;
+
 use thiserror::Error;
 
 /// The tables of the store. Keys sort by bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    /// Profile key → profile record.
+    /// Profile's place → profile record.
     Profiles,
-    /// Profile key (length first), time, sequence → event.
+    /// Profile's place, time, sequence → event.
     Timeline,
     /// Partition, due time, profile key → nothing.
     Timers,
@@ -152,6 +154,9 @@ impl Batch {
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
+/// What looks at rows, one after the other, until it breaks off.
+pub type See<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// Where state is kept.
 pub trait Store: Send + Sync + 'static {
     /// The value of a key.
@@ -160,11 +165,27 @@ pub trait Store: Send + Sync + 'static {
     /// When the disk fails.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
+    /// Shows `see` each key and its value from `from` on, below `to` when given,
+    /// ascending, until it has seen enough. It must not ask the store meanwhile.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn visit(&self, table: Table, from: &[u8], to: Option<&[u8]>, see: &mut See<'_>) -> Result<(), Error>;
+
     /// Keys from `from` on, below `to` when given, at most `limit`, ascending.
     ///
     /// # Errors
     /// When the disk fails.
-    fn scan(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error>;
+    fn scan(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        if limit > 0 {
+            self.visit(table, from, to, &mut |key, value| {
+                rows.push((key.to_vec(), value.to_vec()));
+                if rows.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        }
+        Ok(rows)
+    }
 
     /// As [`Store::scan`], the keys alone.
     ///
@@ -177,7 +198,14 @@ pub trait Store: Send + Sync + 'static {
         to: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Vec<u8>>, Error> {
-        Ok(self.scan(table, from, to, limit)?.into_iter().map(|(key, _)| key).collect())
+        let mut keys = Vec::new();
+        if limit > 0 {
+            self.visit(table, from, to, &mut |key, _| {
+                keys.push(key.to_vec());
+                if keys.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        }
+        Ok(keys)
     }
 
     /// As [`Store::scan`], descending from just below `to`.

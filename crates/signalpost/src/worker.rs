@@ -12,6 +12,7 @@ mod erasure;
 mod identity;
 mod position;
 mod profiles;
+mod timeline;
 mod timers;
 
 use std::collections::{HashMap, HashSet};
@@ -35,7 +36,7 @@ pub use effect::{
 };
 pub use erasure::{Erasure, erasure_key, erasures};
 pub use position::Position;
-pub use profiles::{read_timeline, sortable, timeline_key, timeline_prefix};
+pub use timeline::{read_timeline, sortable, timeline_key};
 pub use timers::due_until;
 
 /// Records a step takes at most.
@@ -168,12 +169,13 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// # Errors
     /// When the log or the store fails: the worker must then be opened anew.
     pub fn step(&mut self) -> Result<Option<Published>, Error> {
-        let records = self.log.read(self.partition, self.position.offset, STEP_RECORDS_MAX)?;
+        let limit = if self.is_backfilling() { backfill::RECORDS_MAX } else { STEP_RECORDS_MAX };
+        let records = self.log.read(self.partition, self.position.offset, limit)?;
         if records.is_empty() && !self.is_backfilling() {
             return Ok(None);
         }
         if self.is_backfilling() {
-            self.backfill_slice()?;
+            self.backfill_slice(records.len())?;
             self.commit()?;
         }
         for (offset, record) in records {
@@ -329,7 +331,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     fn commit_batch(&mut self) -> Result<(), Error> {
         let batch = &mut self.batch;
         self.profiles.commit_changed(|profile| {
-            batch.put(Table::Profiles, profile.key.to_bytes(), profile.encode());
+            batch.put(Table::Profiles, profile.key.place(), profile.encode());
         });
         for (key, before, after) in self.profiles.take_timers() {
             if before != Timestamp::MAX {

@@ -56,21 +56,21 @@ impl Rows {
         Self { by_type: by_type.collect(), others: kept(None) }
     }
 
-    /// Whether rows kept so are all that `wanted` keeps.
-    pub(super) fn hold(&self, wanted: &Self) -> bool {
+    /// The types of which rows kept so are not all that `wanted` keeps; `None`
+    /// when they are types without a name.
+    pub(super) fn lack(&self, wanted: &Self) -> Option<Vec<Arc<str>>> {
         let held = |event_type: &str| self.by_type.get(event_type).or(self.others.as_ref());
-        let others = match (&self.others, &wanted.others) {
-            (_, None) => true,
-            (Some(held), Some(wanted)) => held.holds(wanted),
-            (None, Some(_)) => false,
-        };
+        let holds = |held: Option<&TypeRows>, wanted: &TypeRows| held.is_some_and(|held| held.holds(wanted));
+        if wanted.others.as_ref().is_some_and(|wanted| !holds(self.others.as_ref(), wanted)) {
+            return None;
+        }
         // A type of its own may be cut down to less than all other types are.
-        let own = self.by_type.iter().all(|(name, held)| {
-            wanted.by_type.contains_key(name)
-                || wanted.others.as_ref().is_none_or(|wanted| held.holds(wanted))
+        let own = self.by_type.iter().filter(|(name, held)| {
+            !wanted.by_type.contains_key(*name)
+                && wanted.others.as_ref().is_some_and(|wanted| !held.holds(wanted))
         });
-        let mut named = wanted.by_type.iter();
-        others && own && named.all(|(name, wanted)| held(name).is_some_and(|held| held.holds(wanted)))
+        let named = wanted.by_type.iter().filter(|(name, wanted)| !holds(held(name), wanted));
+        Some(own.map(|(name, _)| name).chain(named.map(|(name, _)| name)).cloned().collect())
     }
 
     /// What is kept of a type, and its name to be shared by its rows; `None`

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::campaign::{Decision, Limits};
 use crate::id::{AnonymousId, CustomerId};
-use crate::program::{Change, Defined};
+use crate::program::{Change, Defined, Lacking};
 use crate::value::{Map, Value};
 
 mod exits;

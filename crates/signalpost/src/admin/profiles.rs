@@ -55,7 +55,7 @@ pub fn load(app: &App, id: &str) -> Result<Profile, Problem> {
 
 /// The stored profile of a key.
 pub fn load_key(app: &App, key: &ProfileKey) -> Result<Option<Profile>, Problem> {
-    let Some(bytes) = app.store.get(Table::Profiles, &key.to_bytes())? else { return Ok(None) };
+    let Some(bytes) = app.store.get(Table::Profiles, &key.place())? else { return Ok(None) };
     let profile = Profile::decode(&bytes).map_err(|error| state::Error::Damaged {
         table: Table::Profiles.name(),
         reason: error.to_string(),

@@ -260,7 +260,7 @@ impl Held {
     }
 
     fn read_one(&mut self, store: &AppStore, person: &ProfileKey, now: Timestamp) -> Result<(), Error> {
-        let bytes = store.get(Table::Profiles, &person.to_bytes())?;
+        let bytes = store.get(Table::Profiles, &person.place())?;
         match bytes.as_deref().map(Profile::decode) {
             Some(Ok(profile)) => {
                 self.set(&profile, now);

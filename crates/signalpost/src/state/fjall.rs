@@ -12,7 +12,7 @@ use fjall::compaction::Leveled;
 use fjall::config::FilterPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{Batch, Error, Row, Store, Table};
+use super::{Batch, Error, Row, See, Store, Table};
 
 /// Memory for the engine's block cache, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -147,12 +147,19 @@ impl Store for FjallStore {
         Ok(value.map(|value| value.to_vec()))
     }
 
-    fn scan(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
+    fn visit(&self, table: Table, from: &[u8], to: Option<&[u8]>, see: &mut See<'_>) -> Result<(), Error> {
         let keyspace = self.table(table)?;
-        match to {
-            Some(to) => self.collect(keyspace.range(from.to_vec()..to.to_vec()), limit),
-            None => self.collect(keyspace.range(from.to_vec()..), limit),
+        let rows = match to {
+            Some(to) => keyspace.range(from.to_vec()..to.to_vec()),
+            None => keyspace.range(from.to_vec()..),
+        };
+        for guard in rows {
+            let (key, value) = guard.into_inner().map_err(|error| self.failed(&error))?;
+            if see(&key, &value).is_break() {
+                break;
+            }
         }
+        Ok(())
     }
 
     fn scan_back(

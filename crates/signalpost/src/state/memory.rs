@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, Error, Row, Store, Table};
+use super::{Batch, Error, Row, See, Store, Table};
 
 type Tables = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 type KeyBound = Bound<(Table, Vec<u8>)>;
@@ -73,10 +73,13 @@ impl Store for MemoryStore {
         Ok(self.lock().live.get(&(table, key.to_vec())).cloned())
     }
 
-    fn scan(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
-        let inner = self.lock();
-        let range = inner.live.range(bounds(table, from, to));
-        Ok(range.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    fn visit(&self, table: Table, from: &[u8], to: Option<&[u8]>, see: &mut See<'_>) -> Result<(), Error> {
+        for ((_, key), value) in self.lock().live.range(bounds(table, from, to)) {
+            if see(key, value).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn scan_back(

@@ -3,23 +3,32 @@
 //! A profile that is touched before its slice comes is brought up to date
 //! then; either way it is evaluated at the instant of the change.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use signalpost_core::campaign::Trigger;
 use signalpost_core::id::ProfileKey;
+use signalpost_core::profile::Profile;
 use signalpost_core::program::{Change, Defined, Program};
 use signalpost_core::step;
 use signalpost_core::time::Timestamp;
 
 use super::effect::{member_key, sequenced};
 use super::position::Position;
+use super::timeline::{Timeline, read_timelines};
 use super::{Error, Worker};
 use crate::log::Log;
 use crate::schedule;
 use crate::state::{self, Store, Table};
 
-/// Profiles brought up to date between two steps.
-const SLICE_PROFILES: usize = 500;
+/// Profiles brought up to date in a step, at least.
+const SLICE_PROFILES: usize = 250;
+/// Profiles brought up to date for each record that waits: a record whose profile
+/// has not had its turn costs as much as several that have it in order.
+const SLICE_PROFILES_A_RECORD: usize = 2;
+/// Records a step takes at most meanwhile.
+pub(super) const RECORDS_MAX: usize = 1_024;
 /// Programs kept for profiles that have not been brought to them yet. With so
 /// many, the next change waits.
 const EARLIER_MAX: usize = 8;
@@ -95,11 +104,17 @@ impl<S: Store, L: Log> Worker<S, L> {
         // Where it began is not written down; this is not later.
         self.backfill.since = self.position.program.saturating_sub(EARLIER_MAX as u64);
         if let Some(cursor) = &self.position.backfill {
-            let partitions = self.log.partitions();
-            let keys = self.store.scan_keys(Table::Profiles, &[], Some(cursor), usize::MAX)?;
-            let own = keys.iter().filter_map(|bytes| ProfileKey::from_bytes(bytes));
-            self.backfill.done =
-                own.filter(|key| key.partition(partitions) == self.partition).map(|_| 1).sum();
+            for (from, to) in self.places() {
+                let to = cursor.min(&to);
+                let mut done = 0;
+                if from < *to {
+                    self.store.visit(Table::Profiles, &from, Some(to), &mut |_, _| {
+                        done += 1;
+                        ControlFlow::Continue(())
+                    })?;
+                }
+                self.backfill.done += done;
+            }
         }
         Ok(())
     }
@@ -146,35 +161,64 @@ impl<S: Store, L: Log> Worker<S, L> {
     pub(super) fn finish_backfill(&mut self) -> Result<(), Error> {
         self.commit_batch()?;
         while self.is_backfilling() {
-            self.backfill_slice()?;
+            self.backfill_slice(RECORDS_MAX)?;
             self.commit_batch()?;
         }
         Ok(())
     }
 
-    /// Brings the next profiles up to date.
-    pub(super) fn backfill_slice(&mut self) -> Result<(), Error> {
+    /// Brings the next profiles up to date, while so many records wait.
+    pub(super) fn backfill_slice(&mut self, records: usize) -> Result<(), Error> {
+        let limit = SLICE_PROFILES.max(SLICE_PROFILES_A_RECORD * records);
         let Some(cursor) = self.position.backfill.clone() else { return Ok(()) };
-        let rows = self.store.scan(Table::Profiles, &cursor, None, SLICE_PROFILES)?;
-        let last = rows.len() < SLICE_PROFILES;
-        let partitions = self.log.partitions();
-        let mut next = cursor;
-        for (bytes, value) in rows {
-            next.clone_from(&bytes);
-            next.push(0);
-            let Some(key) = ProfileKey::from_bytes(&bytes) else { continue };
-            if key.partition(partitions) != self.partition {
-                continue;
-            }
-            let profile = self.load_scanned(&key, &value)?;
-            self.keep(profile);
-            self.backfill.done += 1;
-        }
-        self.position.backfill = if last { None } else { Some(next) };
-        if last {
+        let Some((from, to)) = self.places().into_iter().find(|(_, to)| cursor < *to) else {
+            self.position.backfill = None;
             self.earlier.clear();
+            return Ok(());
+        };
+        let rows = self.store.scan(Table::Profiles, &from.max(cursor), Some(&to), limit)?;
+        let mut profiles = Vec::with_capacity(rows.len());
+        for (place, bytes) in &rows {
+            let Some(key) = ProfileKey::from_place(place) else { continue };
+            let profile = self.read(bytes)?;
+            self.backfill.done += 1;
+            if profile.program_version < self.program.version {
+                // Everything is committed: what is in memory is the same.
+                self.profiles.forget(&key);
+                profiles.push((place.as_slice(), profile));
+            }
+        }
+        let versions: BTreeSet<u64> = profiles.iter().map(|(_, profile)| profile.program_version).collect();
+        for version in versions {
+            let these = profiles.extract_if(.., |(_, profile)| profile.program_version == version).collect();
+            self.bring_all_up_to_date(these)?;
+        }
+        let next = rows.last().filter(|_| rows.len() == limit).map(|(place, _)| [place, &[0][..]].concat());
+        self.position.backfill = Some(next.unwrap_or(to));
+        Ok(())
+    }
+
+    /// Brings profiles up to date that were made under the same program.
+    fn bring_all_up_to_date(&mut self, profiles: Vec<(&[u8], Box<Profile>)>) -> Result<(), Error> {
+        let held = profiles.first().map_or(0, |(_, profile)| profile.program_version);
+        let timelines = match self.reading(held) {
+            Some(reading) => {
+                let places: Vec<&[u8]> = profiles.iter().map(|(place, _)| *place).collect();
+                read_timelines(&*self.store, &places, &reading)?
+            }
+            None => Vec::new(),
+        };
+        let timelines = timelines.into_iter().chain(std::iter::repeat_with(Timeline::new));
+        for ((_, profile), timeline) in profiles.into_iter().zip(timelines) {
+            let profile = self.bring_up_to_date(profile, timeline)?;
+            self.keep(profile);
         }
         Ok(())
+    }
+
+    /// Where the profiles of this partition stand.
+    fn places(&self) -> [(Vec<u8>, Vec<u8>); 2] {
+        ProfileKey::places(self.partition, self.log.partitions())
     }
 
     /// The next instant a scheduled or one-time campaign runs.
@@ -234,7 +278,7 @@ impl<S: Store, L: Log> Worker<S, L> {
 
     /// The profiles of this partition a campaign speaks to.
     fn audience(&self, segment: Option<&str>) -> Result<Vec<ProfileKey>, Error> {
-        let rows = match segment {
+        match segment {
             Some(name) => {
                 let Some(id) = self.program.segment(name).map(|segment| segment.id) else {
                     return Ok(Vec::new());
@@ -242,15 +286,20 @@ impl<S: Store, L: Log> Worker<S, L> {
                 let prefix = member_key(id, &ProfileKey::Customer("".into()));
                 let prefix = prefix.get(..4).unwrap_or_default().to_vec();
                 let rows = state::scan_prefix(&*self.store, Table::Members, &prefix, usize::MAX)?;
-                rows.into_iter().map(|(key, _)| key.get(4..).unwrap_or_default().to_vec()).collect()
+                let partitions = self.log.partitions();
+                let keys = rows.iter().filter_map(|(key, _)| ProfileKey::from_bytes(key.get(4..)?));
+                Ok(keys.filter(|key| key.partition(partitions) == self.partition).collect())
             }
             None => {
-                let rows = self.store.scan(Table::Profiles, &[], None, usize::MAX)?;
-                rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+                let mut keys = Vec::new();
+                for (from, to) in self.places() {
+                    self.store.visit(Table::Profiles, &from, Some(&to), &mut |place, _| {
+                        keys.extend(ProfileKey::from_place(place));
+                        ControlFlow::Continue(())
+                    })?;
+                }
+                Ok(keys)
             }
-        };
-        let partitions = self.log.partitions();
-        let keys = rows.iter().filter_map(|bytes| ProfileKey::from_bytes(bytes));
-        Ok(keys.filter(|key| key.partition(partitions) == self.partition).collect())
+        }
     }
 }

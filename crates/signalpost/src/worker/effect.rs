@@ -7,7 +7,7 @@ use signalpost_core::id::{AnonymousId, CustomerId, EventId, ProfileKey};
 use signalpost_core::step::{Action, MembershipChange};
 use signalpost_core::time::Timestamp;
 
-use super::profiles::{read_sortable, sortable};
+use super::timeline::{read_sortable, sortable};
 use super::{Error, Worker};
 use crate::deliver::{DeliveryRecord, Status};
 use crate::log::{Log, Message};

@@ -17,7 +17,6 @@ use signalpost_core::id::{AnonymousId, CustomerId, ProfileKey};
 use signalpost_core::step::MembershipCause;
 
 use super::effect::{history_prefix, sequenced};
-use super::profiles::timeline_prefix;
 use super::{Error, Worker};
 use crate::log::{Log, Message, Reach};
 use crate::state::{self, Store, Table};
@@ -145,7 +144,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// record in hand has added to it. What is committed is told all the same.
     fn forget_past(&mut self, key: &ProfileKey) -> Result<(), Error> {
         self.forgets = true;
-        let prefix = timeline_prefix(key);
+        let prefix = key.place();
         let end = state::prefix_end(&prefix);
         for row in self.store.scan_keys(Table::Timeline, &prefix, end.as_deref(), usize::MAX)? {
             self.batch.delete(Table::Timeline, row);

@@ -11,7 +11,7 @@ use signalpost_core::step::{self, MembershipCause};
 use signalpost_core::time::Timestamp;
 
 use super::effect::IdentityRow;
-use super::profiles::timeline_key;
+use super::timeline::timeline_key;
 use super::{Error, Worker};
 use crate::log::{Log, Message};
 use crate::state::{self, Store, Table};
@@ -114,7 +114,7 @@ impl<S: Store, L: Log> Worker<S, L> {
         self.set_timer(&mut profile, Timestamp::MAX);
         self.profiles.forget(&profile.key);
         self.position.count_profile(&profile.key, -1);
-        self.batch.delete(Table::Profiles, profile.key.to_bytes());
+        self.batch.delete(Table::Profiles, profile.key.place());
         Ok(fired)
     }
 

@@ -1,15 +1,16 @@
-//! Profiles in memory, bounded; and the keys their records stand under.
+//! Profiles in memory, bounded.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use signalpost_core::id::ProfileKey;
-use signalpost_core::profile::{Moment, Profile};
-use signalpost_core::program::Program;
+use signalpost_core::profile::Profile;
+use signalpost_core::program::{Lacking, Program};
 use signalpost_core::step;
 use signalpost_core::time::Timestamp;
 
+use super::timeline::{Reading, Timeline, read_timeline, read_timelines};
 use super::{Error, Worker};
 use crate::log::Log;
 use crate::state::{Store, Table};
@@ -98,45 +99,71 @@ impl<S: Store, L: Log> Worker<S, L> {
         if let Some(profile) = self.profiles.take(key) {
             return self.up_to_date(profile).map(Some);
         }
-        let Some(bytes) = self.store.get(Table::Profiles, &key.to_bytes())? else { return Ok(None) };
-        self.read(&bytes).map(Some)
+        let Some(bytes) = self.store.get(Table::Profiles, &key.place())? else { return Ok(None) };
+        let profile = self.read(&bytes)?;
+        self.up_to_date(profile).map(Some)
     }
 
-    /// The profile, of which the store has these bytes unless it is in memory.
-    pub(super) fn load_scanned(&mut self, key: &ProfileKey, bytes: &[u8]) -> Result<Box<Profile>, Error> {
-        match self.profiles.take(key) {
-            Some(profile) => self.up_to_date(profile),
-            None => self.read(bytes),
-        }
-    }
-
-    fn read(&mut self, bytes: &[u8]) -> Result<Box<Profile>, Error> {
+    /// The profile of a record.
+    pub(super) fn read(&self, bytes: &[u8]) -> Result<Box<Profile>, Error> {
         let profile = Profile::decode(bytes)
             .map_err(|error| Error::Profile { partition: self.partition, reason: error.to_string() })?;
-        self.up_to_date(Box::new(profile))
+        Ok(Box::new(profile))
     }
 
-    /// Brings the profile through each change of definitions since it was folded,
-    /// at the instant of each.
-    fn up_to_date(&mut self, mut profile: Box<Profile>) -> Result<Box<Profile>, Error> {
-        if profile.program_version == self.program.version {
-            return Ok(profile);
+    fn up_to_date(&mut self, profile: Box<Profile>) -> Result<Box<Profile>, Error> {
+        let timeline = match self.reading(profile.program_version) {
+            Some(reading) => {
+                let place = profile.key.place();
+                let mut timelines = read_timelines(&*self.store, &[&place], &reading)?;
+                timelines.pop().unwrap_or_default()
+            }
+            None => Timeline::new(),
+        };
+        self.bring_up_to_date(profile, timeline)
+    }
+
+    /// What is read of the timeline of a profile that was made under `version`;
+    /// `None` when nothing is.
+    pub(super) fn reading(&self, version: u64) -> Option<Reading> {
+        let mut reading = None;
+        let mut held = version;
+        for program in self.programs_after(version) {
+            reading = Reading::with(reading, program.lacking(held));
+            held = program.version;
         }
-        let mut actions = Vec::new();
-        let held = profile.program_version;
+        reading
+    }
+
+    fn programs_after(&self, version: u64) -> impl Iterator<Item = &Program> {
         let programs = self.earlier.iter().chain(std::iter::once(&self.program));
-        let programs: Vec<&Program> = programs.filter(|program| program.version > held).collect();
-        let mut programs = programs.iter().peekable();
+        programs.filter(move |program| program.version > version)
+    }
+
+    /// Brings the profile through each change of definitions since it was made,
+    /// at the instant of each. `timeline` is what [`Worker::reading`] says.
+    pub(super) fn bring_up_to_date(
+        &mut self,
+        mut profile: Box<Profile>,
+        timeline: Timeline,
+    ) -> Result<Box<Profile>, Error> {
+        let mut actions = Vec::new();
+        let mut programs = self.programs_after(profile.program_version).peekable();
         while let Some(program) = programs.next() {
-            if profile.program_version >= program.rows_since {
-                step::redefined(&mut profile, program, program.changed_at, &mut actions);
-            } else {
-                let timeline = self.timeline(&profile.key)?;
-                step::refold(&mut profile, program, timeline, program.changed_at, &mut actions);
+            let at = program.changed_at;
+            match program.lacking(profile.program_version) {
+                Lacking::Nothing => step::redefined(&mut profile, program, at, &mut actions),
+                Lacking::Rows(wanted) => {
+                    step::widen(&mut profile, program, &wanted, &timeline, at, &mut actions);
+                }
+                Lacking::Everything => {
+                    step::refold(&mut profile, program, timeline.iter().cloned(), at, &mut actions);
+                }
             }
             let until = programs.peek().map_or(self.position.now, |next| next.changed_at);
             step::advance(&mut profile, program, until, &mut actions);
         }
+        drop(programs);
         self.perform(actions)?;
         Ok(profile)
     }
@@ -165,60 +192,7 @@ impl<S: Store, L: Log> Worker<S, L> {
     }
 
     /// Every event of a profile, ascending.
-    pub(super) fn timeline(
-        &self,
-        key: &ProfileKey,
-    ) -> Result<Vec<(Moment, signalpost_core::event::Event)>, Error> {
+    pub(super) fn timeline(&self, key: &ProfileKey) -> Result<Timeline, Error> {
         Ok(read_timeline(&*self.store, key)?)
     }
-}
-
-/// Every event of a profile, ascending by time and arrival.
-///
-/// # Errors
-/// When the store fails or a record is damaged.
-pub fn read_timeline<S: Store + ?Sized>(
-    store: &S,
-    key: &ProfileKey,
-) -> Result<Vec<(Moment, signalpost_core::event::Event)>, crate::state::Error> {
-    let prefix = timeline_prefix(key);
-    let rows = crate::state::scan_prefix(store, Table::Timeline, &prefix, usize::MAX)?;
-    rows.into_iter()
-        .map(|(row_key, value)| {
-            let moment = row_key.get(prefix.len()..).and_then(read_moment).unwrap_or_default();
-            Ok((moment, crate::state::decode(Table::Timeline, &value)?))
-        })
-        .collect()
-}
-
-/// The prefix of a profile's timeline: its key's length, then its key.
-pub fn timeline_prefix(key: &ProfileKey) -> Vec<u8> {
-    let key = key.to_bytes();
-    let mut prefix = u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
-    prefix.extend(key);
-    prefix
-}
-
-/// Where one event of a profile stands.
-pub fn timeline_key(key: &ProfileKey, moment: Moment) -> Vec<u8> {
-    let mut bytes = timeline_prefix(key);
-    bytes.extend(sortable(moment.timestamp));
-    bytes.extend(moment.sequence.to_be_bytes());
-    bytes
-}
-
-fn read_moment(bytes: &[u8]) -> Option<Moment> {
-    let (time, sequence) = bytes.split_at_checked(8)?;
-    Some(Moment { timestamp: read_sortable(time)?, sequence: u64::from_be_bytes(sequence.try_into().ok()?) })
-}
-
-/// An instant as bytes that sort as instants do.
-pub fn sortable(instant: Timestamp) -> [u8; 8] {
-    (instant.as_micros().cast_unsigned() ^ (1 << 63)).to_be_bytes()
-}
-
-/// Reads back what [`sortable`] wrote.
-pub(super) fn read_sortable(bytes: &[u8]) -> Option<Timestamp> {
-    let bytes: [u8; 8] = bytes.try_into().ok()?;
-    Some(Timestamp::from_micros((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed()))
 }

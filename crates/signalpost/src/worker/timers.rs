@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use signalpost_core::id::ProfileKey;
 use signalpost_core::time::Timestamp;
 
-use super::profiles::{read_sortable, sortable};
+use super::timeline::{read_sortable, sortable};
 use crate::state::{Error, Store, Table, prefix_end};
 
 /// Timers read from the store at once.

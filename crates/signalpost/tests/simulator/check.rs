@@ -23,7 +23,7 @@ pub(crate) fn settled(world: &World) -> Result<(), Failure> {
     let mut members = BTreeSet::new();
     for (key, bytes) in rows(&*world.disk, Table::Profiles)? {
         let profile = Profile::decode(&bytes).map_err(Failure::stopped)?;
-        if profile.key.to_bytes() != key {
+        if profile.key.place() != key {
             return Err(Failure::new("a profile stands under its key", format!("{:?}", profile.key)));
         }
         fold(world, &profile)?;

@@ -8,7 +8,7 @@ use signalpost::deliver::{DeliveryRecord, Status};
 use signalpost::log::memory::MemoryLog;
 use signalpost::log::{self, Group, Log, QuarantineId, Quarantined, Record};
 use signalpost::state::memory::MemoryStore;
-use signalpost::state::{Batch, Error, Row, Store, Table};
+use signalpost::state::{Batch, Error, Row, See, Store, Table};
 use signalpost_core::time::Timestamp;
 
 use crate::trace::Trace;
@@ -139,8 +139,8 @@ impl Store for Disk {
         self.store.get(table, key)
     }
 
-    fn scan(&self, table: Table, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
-        self.store.scan(table, from, to, limit)
+    fn visit(&self, table: Table, from: &[u8], to: Option<&[u8]>, see: &mut See<'_>) -> Result<(), Error> {
+        self.store.visit(table, from, to, see)
     }
 
     fn scan_back(

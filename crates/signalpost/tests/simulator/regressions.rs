@@ -137,7 +137,7 @@ fn a_campaign_folds_nothing_anew_after_a_restart() {
     bench.log(2, vec![event("e1", "product_view", 2)]);
     bench.take_all();
     bench.reopen();
-    let key = ProfileKey::Customer("c1".into()).to_bytes();
+    let key = ProfileKey::Customer("c1".into()).place();
     let profile = Profile::decode(&bench.disk.get(Table::Profiles, &key).unwrap().unwrap()).unwrap();
     assert_eq!(profile.program_version, bench.worker.program().version);
 }

@@ -21,7 +21,7 @@ use crate::serve::auth;
 use crate::state::{self, Store, Table};
 use crate::worker::{ChangeRow, history_prefix, read_timeline};
 
-/// Calls `see` with the key of every known person, in order.
+/// Calls `see` with the key of every known person, in no order.
 pub(super) fn each_person(
     app: &App,
     see: &mut dyn FnMut(ProfileKey) -> Result<bool, Problem>,
@@ -29,7 +29,7 @@ pub(super) fn each_person(
     let mut from = b"c".to_vec();
     loop {
         let keys = app.store.scan_keys(Table::Profiles, &from, Some(b"d"), CHUNK)?;
-        for key in keys.iter().filter_map(|key| ProfileKey::from_bytes(key)) {
+        for key in keys.iter().filter_map(|key| ProfileKey::from_place(key)) {
             if !see(key)? {
                 return Ok(());
             }
@@ -108,6 +108,7 @@ pub fn members_at(
         }
         Ok(true)
     })?;
+    members.sort_unstable();
     Ok(members)
 }
 
@@ -177,12 +178,17 @@ async fn then(app: &Arc<App>, name: &str, segment: u32, at: Timestamp) -> Answer
                     add(&key, entry_at(&task_app, segment, &key, at)?);
                 }
             }
-            None => each_person(&task_app, &mut |key| {
-                if let Some(entry) = entry_at(&task_app, segment, &key, at)? {
-                    add(&key, Some(entry));
-                }
-                Ok(true)
-            })?,
+            None => {
+                let mut members = Vec::new();
+                each_person(&task_app, &mut |key| {
+                    if let Some(entry) = entry_at(&task_app, segment, &key, at)? {
+                        members.push((key, entry));
+                    }
+                    Ok(true)
+                })?;
+                members.sort_unstable();
+                members.iter().for_each(|(key, entry)| add(key, Some(*entry)));
+            }
         }
         Ok(rows)
     })

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use signalpost_core::time::Timestamp;
 
 const MAGIC: &[u8; 4] = b"SPLS";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes before the partitions' offsets.
 const FIXED_BYTES: usize = 36;
 /// A file of zeros up to this length was being made when the machine stopped;
@@ -101,7 +101,9 @@ impl Segment {
             return Err(invalid("the file is no segment of a log"));
         }
         if version != u64::from(VERSION) {
-            return Err(invalid(format!("the segment has version {version}; this program reads {VERSION}")));
+            return Err(invalid(format!(
+                "the segment has version {version}, of another release of Signalpost; this one reads {VERSION}: start on a new data folder, or run the release that made this one"
+            )));
         }
         let length = FIXED_BYTES + 8 * partitions;
         let whole = window.get(0, length + 4)?;
