@@ -29,8 +29,8 @@ use signalpost::clock::{self, Clock};
 const ADMIN: &str = "backfill-bench";
 const WRITE: &str = "backfill-bench-write";
 const SEGMENT: &str = "Views a lot";
-const RULE: &str = "IF done product_view at least 18 times in the last 30 days THEN assign to 'Views a lot'";
-/// Events of each profile.
+const RULE: &str = "IF done product_view at least 25 times in the last 30 days THEN assign to 'Views a lot'";
+/// Events of each profile; chance makes one in six reach the count.
 const EVENTS: u64 = 20;
 /// Events in one request.
 const BATCH: usize = 100;
