@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::id::{AnonymousId, ProductId, ProfileKey};
+use crate::segment::TypeName;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -52,7 +53,7 @@ pub struct Trait {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TypeSummary {
     /// `product_view`, `purchase`, …
-    pub event_type: Box<str>,
+    pub event_type: TypeName,
     /// How many.
     pub count: u64,
     /// The earliest.
@@ -233,7 +234,12 @@ impl Profile {
 
     /// All events of a type, summed up.
     pub fn summary(&self, event_type: &str) -> Option<&TypeSummary> {
-        self.types.iter().find(|summary| &*summary.event_type == event_type)
+        self.types.get(self.place_of_type(event_type)?)
+    }
+
+    fn place_of_type(&self, event_type: &str) -> Option<usize> {
+        let tag = TypeName::tag_of(event_type);
+        self.types.iter().position(|held| held.event_type.tag() == tag && *held.event_type == *event_type)
     }
 
     /// Whether the person is in the segment now.

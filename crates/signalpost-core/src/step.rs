@@ -130,13 +130,12 @@ pub fn apply(
     take_in(profile, program, event, moment, now, actions);
     // A start that arrives late may be due already.
     let derived = sequence::fire(profile, program, now, actions);
-    let cause = MembershipCause::Event(event.event_id.clone());
-    let reason = Reason { cause: &cause, event: Some(event) };
+    let reason = Reason::Event(event);
     let happened = || std::iter::once(event).chain(&derived);
     if has_retracted(actions, before) {
-        evaluate::all(profile, program, now, &reason, actions);
+        evaluate::all(profile, program, now, reason, actions);
     } else {
-        evaluate::touched(profile, program, now, &reason, happened(), actions);
+        evaluate::touched(profile, program, now, reason, happened(), actions);
     }
     // What follows at once from history is history too.
     if !event.is_imported() {
@@ -160,15 +159,11 @@ pub fn advance(profile: &mut Profile, program: &Program, now: Timestamp, actions
             happened.push(event);
         }
         happened.extend(sequence::fire(profile, program, due, actions));
-        let cause = match happened.last() {
-            Some(event) => MembershipCause::Event(event.event_id.clone()),
-            None => MembershipCause::Clock,
-        };
-        let reason = Reason { cause: &cause, event: happened.last() };
+        let reason = happened.last().map_or(Reason::Cause(&MembershipCause::Clock), Reason::Event);
         if has_retracted(actions, before) {
-            evaluate::all(profile, program, due, &reason, actions);
+            evaluate::all(profile, program, due, reason, actions);
         } else {
-            evaluate::touched(profile, program, due, &reason, happened.iter(), actions);
+            evaluate::touched(profile, program, due, reason, happened.iter(), actions);
         }
         for event in happened.iter().filter(|event| !event.is_imported()) {
             on_event(profile, program, event, due, actions);
@@ -189,7 +184,7 @@ fn evaluate_all(
     cause: &MembershipCause,
     actions: &mut Vec<Action>,
 ) {
-    evaluate::all(profile, program, now, &Reason { cause, event: None }, actions);
+    evaluate::all(profile, program, now, Reason::Cause(cause), actions);
 }
 
 /// Makes the profile's caches anew from its timeline, after the program

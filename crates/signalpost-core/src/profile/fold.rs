@@ -6,6 +6,7 @@
 use super::{CartLine, Consent, Moment, Profile, Trait, TypeSummary};
 use crate::event::Event;
 use crate::id::ProductId;
+use crate::segment::TypeName;
 use crate::time::Timestamp;
 use crate::value::{Value, get};
 
@@ -80,11 +81,11 @@ impl Profile {
     fn fold_summary(&mut self, event: &Event, outside: bool) {
         let at = event.timestamp;
         let day = at.day();
-        let summary = match self.types.iter().position(|s| s.event_type == event.event_type) {
+        let summary = match self.place_of_type(&event.event_type) {
             Some(index) => self.types.get_mut(index),
             None => {
                 self.types.push(TypeSummary {
-                    event_type: event.event_type.clone(),
+                    event_type: TypeName::from(&*event.event_type),
                     count: 0,
                     first: at,
                     last: at,
@@ -118,7 +119,7 @@ impl Profile {
     /// Takes one derived event out of its type's sums; `left` are the times of
     /// the derived ones of its kind that stay.
     pub(crate) fn forget(&mut self, event_type: &str, at: Timestamp, left: &[Timestamp]) {
-        let Some(index) = self.types.iter().position(|s| &*s.event_type == event_type) else { return };
+        let Some(index) = self.place_of_type(event_type) else { return };
         let Some(summary) = self.types.get_mut(index) else { return };
         summary.count = summary.count.saturating_sub(1);
         if let Some((_, count)) = summary.daily.iter_mut().find(|(day, _)| *day == at.day()) {
@@ -200,15 +201,11 @@ impl Profile {
 
     fn fold_view(&mut self, event: &Event, moment: Moment) {
         if let Some(id) = &event.product_id {
-            if self.last_viewed.as_ref().is_none_or(|(held, _)| *held <= moment) {
-                self.last_viewed = Some((moment, id.clone()));
-            }
+            replace_if_later(&mut self.last_viewed, id, moment);
             keep_latest(&mut self.viewed, id, moment);
         }
-        if let Some(Value::Text(category)) = get(&event.properties, "category")
-            && self.recent_view_category.as_ref().is_none_or(|(held, _)| *held <= moment)
-        {
-            self.recent_view_category = Some((moment, category.clone()));
+        if let Some(Value::Text(category)) = get(&event.properties, "category") {
+            replace_if_later(&mut self.recent_view_category, category, moment);
         }
     }
 
@@ -260,6 +257,15 @@ impl Profile {
             }
             None => self.cart_emptied = self.cart_emptied.max(Some(moment)),
         }
+    }
+}
+
+/// Keeps what came last; what is the same is not written anew.
+fn replace_if_later<T: Clone + PartialEq>(held: &mut Option<(Moment, T)>, value: &T, moment: Moment) {
+    match held {
+        Some((at, _)) if *at > moment => {}
+        Some((at, same)) if same == value => *at = moment,
+        held => *held = Some((moment, value.clone())),
     }
 }
 

@@ -26,6 +26,11 @@ impl TypeName {
         self.tag
     }
 
+    /// The tag that a name would have.
+    pub(crate) fn tag_of(name: &str) -> u32 {
+        tag(name)
+    }
+
     /// Whether both are the same text in memory, and so the same name.
     pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.name, &other.name)

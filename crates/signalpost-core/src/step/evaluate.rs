@@ -15,12 +15,29 @@ use crate::time::Timestamp;
 /// Passes over the segments at most this often, where some ask in a circle.
 const PASSES_MAX: usize = 4;
 
-/// What is to be judged, and by which cause.
-pub(super) struct Reason<'a> {
-    /// Why memberships change.
-    pub(super) cause: &'a MembershipCause,
-    /// The event that campaigns are told of.
-    pub(super) event: Option<&'a Event>,
+/// Why memberships change.
+#[derive(Clone, Copy)]
+pub(super) enum Reason<'a> {
+    /// By an event, which campaigns are told of.
+    Event(&'a Event),
+    /// Otherwise.
+    Cause(&'a MembershipCause),
+}
+
+impl<'a> Reason<'a> {
+    fn cause(self) -> MembershipCause {
+        match self {
+            Self::Event(event) => MembershipCause::Event(event.event_id.clone()),
+            Self::Cause(cause) => cause.clone(),
+        }
+    }
+
+    fn event(self) -> Option<&'a Event> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Cause(_) => None,
+        }
+    }
 }
 
 /// Whether every segment's answer is known and holds at `now`, save for what
@@ -41,7 +58,7 @@ pub(super) fn touched<'e>(
     profile: &mut Profile,
     program: &Program,
     now: Timestamp,
-    reason: &Reason<'_>,
+    reason: Reason<'_>,
     happened: impl Iterator<Item = &'e Event>,
     actions: &mut Vec<Action>,
 ) {
@@ -60,7 +77,7 @@ pub(super) fn all(
     profile: &mut Profile,
     program: &Program,
     now: Timestamp,
-    reason: &Reason<'_>,
+    reason: Reason<'_>,
     actions: &mut Vec<Action>,
 ) {
     profile.waits.all_at(Timestamp::MAX);
@@ -84,14 +101,14 @@ pub(super) fn moved(
     cause: &MembershipCause,
     actions: &mut Vec<Action>,
 ) {
-    let reason = Reason { cause, event: None };
+    let reason = Reason::Cause(cause);
     set_member(profile, segment, member, now);
-    switch(profile, program, segment, member, now, &reason, actions);
+    switch(profile, program, segment, member, now, reason, actions);
     match program.place_of(segment.id) {
         Some(place) if is_current(profile, program, now) && profile.waits.next() > now => {
-            in_order(profile, program, program.readers.askers_of(place), now, &reason, actions);
+            in_order(profile, program, program.readers.askers_of(place), now, reason, actions);
         }
-        _ => all(profile, program, now, &reason, actions),
+        _ => all(profile, program, now, reason, actions),
     }
 }
 
@@ -109,17 +126,16 @@ fn in_order(
     program: &Program,
     places: &[usize],
     now: Timestamp,
-    reason: &Reason<'_>,
+    reason: Reason<'_>,
     actions: &mut Vec<Action>,
 ) {
     let mut changed = Vec::new();
     let segments = places.iter().filter_map(|place| program.segments.get(*place));
     for segment in segments.filter(|segment| segment.is_live()) {
-        let outcome = segment.compiled.evaluate(&ProfileSubject { profile, program }, now);
+        let (member, until) = segment.compiled.is_member(&ProfileSubject { profile, program }, now);
         // Always later than now, or a faulty predicate could hold the clock for
         // ever.
-        profile.waits.set(segment.id, outcome.horizon.max(now.next()));
-        let member = outcome.is_member();
+        profile.waits.set(segment.id, until.max(now.next()));
         if member == profile.is_member(segment.id) {
             continue;
         }
@@ -140,7 +156,7 @@ fn together(
     profile: &mut Profile,
     program: &Program,
     now: Timestamp,
-    reason: &Reason<'_>,
+    reason: Reason<'_>,
     actions: &mut Vec<Action>,
 ) {
     let before = profile.memberships.clone();
@@ -187,10 +203,14 @@ fn switch(
     segment: &Segment,
     member: bool,
     now: Timestamp,
-    reason: &Reason<'_>,
+    reason: Reason<'_>,
     actions: &mut Vec<Action>,
 ) {
-    let Reason { cause, event } = *reason;
+    let (cause, event) = (reason.cause(), reason.event());
+    // A new definition describes who is in, and an import what was: neither is a
+    // reason to write to them.
+    let describes =
+        matches!(cause, MembershipCause::Definition | MembershipCause::Refresh { first: true, .. });
     actions.push(Action::Membership(MembershipChange {
         profile: profile.key.clone(),
         segment_id: segment.id,
@@ -198,17 +218,11 @@ fn switch(
         version: segment.version,
         entered: member,
         at: now,
-        cause: cause.clone(),
+        cause,
     }));
-    // A new definition describes who is in, and an import what was: neither is a
-    // reason to write to them.
-    let describes =
-        matches!(cause, MembershipCause::Definition | MembershipCause::Refresh { first: true, .. });
     if describes || event.is_some_and(Event::is_imported) {
         return;
     }
-    let word = if member { "entered" } else { "left" };
-    let key = format!("{word} {} at {now}", segment.name);
     for (id, campaign) in &program.campaigns {
         let wanted = match &campaign.trigger {
             Trigger::Enter { segment: name } => member && **name == *segment.name.as_str(),
@@ -216,6 +230,8 @@ fn switch(
             _ => false,
         };
         if wanted {
+            let word = if member { "entered" } else { "left" };
+            let key = format!("{word} {} at {now}", segment.name);
             deliver(profile, program, *id, campaign, &key, event, now, actions);
         }
     }

@@ -210,8 +210,8 @@ fn customer_columns(
                 .or_insert(kind);
         }
         for summary in &profile.types {
-            if !types.contains(&summary.event_type) {
-                types.insert(summary.event_type.clone());
+            if !types.contains(&*summary.event_type) {
+                types.insert((*summary.event_type).into());
             }
         }
     });

@@ -202,14 +202,11 @@ impl<'a> Reader<'a> {
     }
 
     fn rows(&mut self, types: &[TypeSummary]) -> Read<Vec<ProfileRow>> {
-        let own = self.list(|from| Ok(TypeName::from(from.text()?)))?;
-        let mut shared: Vec<Option<TypeName>> = vec![None; types.len()];
-        shared.extend(own.into_iter().map(Some));
+        let mut shared: Vec<TypeName> = types.iter().map(|held| held.event_type.clone()).collect();
+        shared.extend(self.list(|from| Ok(TypeName::from(from.text()?)))?);
         self.list(|from| {
             let place = usize::try_from(from.number()?).unwrap_or(usize::MAX);
-            let name = shared.get_mut(place).ok_or(Reason("a row has no type"))?;
-            let summed_up = || types.get(place).map_or("", |summary| &summary.event_type);
-            let event_type = name.get_or_insert_with(|| summed_up().into()).clone();
+            let event_type = shared.get(place).ok_or(Reason("a row has no type"))?.clone();
             let moment = from.moment()?;
             let values = from.list(|from| {
                 let column = u16::try_from(from.number()?).map_err(|_| Reason("a column is too large"))?;

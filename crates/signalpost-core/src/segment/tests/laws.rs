@@ -313,12 +313,18 @@ proptest! {
         let enough = needed(&compiled, &subject, now);
         let enough = compiled.evaluate(&enough, now);
         prop_assert_eq!(enough.value, outcome.value, "needs of {}", text);
+        let (member, member_until) = compiled.is_member(&subject, now);
+        prop_assert_eq!(member, outcome.is_member(), "{} at {}", text, now);
+        prop_assert!(member_until > now, "{} at {}", text, now);
         // With fewer rows a horizon may be later, yet not too late.
         let outcome = Outcome { horizon: outcome.horizon.max(enough.horizon), ..outcome };
         for later in instants(evening, now) {
             let value = brute(&definition.predicate, &subject, later);
             if later < outcome.horizon {
                 prop_assert_eq!(value, outcome.value, "{} at {} until {}: {}", text, now, outcome.horizon, later);
+            }
+            if later < member_until {
+                prop_assert_eq!(value == Some(true), member, "{} at {} until {}: {}", text, now, member_until, later);
             }
             prop_assert_eq!(compiled.evaluate(&subject, later).value, value, "{} at {}", &text, later);
         }
