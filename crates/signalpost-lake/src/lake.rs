@@ -17,6 +17,7 @@ use signalpost_core::event::{Event, derived_place};
 use crate::delta::{Delta, Files};
 use crate::error::Error;
 use crate::identity::{IdentityRow, Links};
+use crate::live::KeptColumns;
 use crate::property::{PropertyKind, Registry};
 use crate::row::{DeliveryRow, MembershipRow, Row};
 use crate::scan::Snapshot;
@@ -123,6 +124,7 @@ struct Shared {
     visible: Mutex<Visible>,
     links: Arc<RwLock<Links>>,
     properties: Registry,
+    kept_columns: KeptColumns,
     engine: Engine,
     /// Held over a whole commit: one at a time.
     committing: tokio::sync::Mutex<()>,
@@ -212,6 +214,7 @@ impl Lake {
             visible: Mutex::new(visible),
             links: Arc::default(),
             properties: Registry::new(known.properties),
+            kept_columns: KeptColumns::default(),
             engine,
             committing: tokio::sync::Mutex::default(),
             compacting: tokio::sync::Mutex::default(),
@@ -345,6 +348,10 @@ impl Lake {
     /// Whether any device was linked to a customer.
     pub(crate) fn has_links(&self) -> bool {
         self.0.links.read().unwrap_or_else(PoisonError::into_inner).count() > 0
+    }
+
+    pub(crate) fn kept_columns(&self) -> &KeptColumns {
+        &self.0.kept_columns
     }
 
     pub(crate) fn engine(&self) -> &Engine {

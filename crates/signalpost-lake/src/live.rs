@@ -2,7 +2,7 @@
 //! the caller when a query names them, and brought into columns for that query.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use deltalake::arrow::array::{
     ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
@@ -16,6 +16,8 @@ use crate::json;
 
 /// Rows in one batch of columns.
 const BATCH_ROWS: usize = 8_192;
+/// Columns kept in Arrow; those not asked for longest go first.
+const KEPT_MAX: usize = 8;
 
 /// Gives the program's own tables to a query.
 pub trait LiveTables: Send + Sync {
@@ -121,6 +123,7 @@ impl<'a> LiveTable<'a> {
     pub(crate) fn read(
         self,
         wanted: impl Fn(&str) -> Option<String>,
+        kept: &KeptColumns,
     ) -> Result<(SchemaRef, Vec<RecordBatch>), ArrowError> {
         let mut picked: Vec<(usize, String, ColumnType)> = Vec::new();
         for (place, (name, kind)) in self.columns.iter().enumerate() {
@@ -133,7 +136,7 @@ impl<'a> LiveTable<'a> {
             LiveData::Rows(give) => give,
             LiveData::Columns(give) => {
                 let names = picked.into_iter().map(|(_, name, _)| name).collect();
-                return read_columns(names, give(&places));
+                return read_columns(names, &give(&places), kept);
             }
         };
         let fields = picked.iter().map(|(_, name, kind)| Field::new(name, kind.arrow(), true));
@@ -164,26 +167,63 @@ impl<'a> LiveTable<'a> {
 /// Brings whole columns into Arrow.
 fn read_columns(
     names: Vec<String>,
-    columns: Vec<LiveColumn>,
+    columns: &[LiveColumn],
+    kept: &KeptColumns,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), ArrowError> {
-    let fields = names.iter().zip(&columns).map(|(name, (kind, _))| Field::new(name, kind.arrow(), true));
+    let fields = names.iter().zip(columns).map(|(name, (kind, _))| Field::new(name, kind.arrow(), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let rows = columns.iter().map(|(_, values)| values.len()).min().unwrap_or(0);
+    let mut parts: Vec<_> = columns.iter().map(|column| kept.parts(column).into_iter()).collect();
     let mut batches = Vec::new();
     for start in (0..rows).step_by(BATCH_ROWS) {
-        let end = rows.min(start + BATCH_ROWS);
-        let arrays = columns.iter().map(|(kind, values)| {
-            let mut column = kind.builder();
-            values.get(start..end).unwrap_or_default().iter().for_each(|value| column.add(value));
-            column.finish()
-        });
-        let options = RecordBatchOptions::new().with_row_count(Some(end - start));
-        batches.push(RecordBatch::try_new_with_options(Arc::clone(&schema), arrays.collect(), &options)?);
+        let arrays: Vec<ArrayRef> = parts.iter_mut().filter_map(Iterator::next).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(BATCH_ROWS.min(rows - start)));
+        batches.push(RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options)?);
     }
     Ok((schema, batches))
 }
 
+/// Columns in Arrow, for as long as whoever gave their values holds these
+/// unchanged: most of what is asked of people is asked again.
+#[derive(Debug, Default)]
+pub(crate) struct KeptColumns(Mutex<Vec<Kept>>);
+
+/// A column's values and type, and what was made of them, a part a batch.
+/// Values that somebody keeps a weak reference to are never changed in place.
+type Kept = (Weak<Vec<Value>>, ColumnType, Vec<ArrayRef>);
+
+impl KeptColumns {
+    /// The column in parts of [`BATCH_ROWS`].
+    fn parts(&self, (kind, values): &LiveColumn) -> Vec<ArrayRef> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock();
+        kept.retain(|(held, ..)| held.strong_count() > 0);
+        let same = |(held, own, _): &Kept| std::ptr::eq(held.as_ptr(), Arc::as_ptr(values)) && own == kind;
+        if let Some(place) = kept.iter().position(same) {
+            let found = kept.remove(place);
+            let parts = found.2.clone();
+            kept.insert(0, found);
+            return parts;
+        }
+        drop(kept);
+        let parts: Vec<ArrayRef> = values.chunks(BATCH_ROWS).map(|part| kind.array(part)).collect();
+        // What nobody else holds will not be asked for again.
+        if Arc::strong_count(values) > 1 {
+            let mut kept = lock();
+            kept.insert(0, (Arc::downgrade(values), *kind, parts.clone()));
+            kept.truncate(KEPT_MAX);
+        }
+        parts
+    }
+}
+
 impl ColumnType {
+    fn array(self, values: &[Value]) -> ArrayRef {
+        let mut column = self.builder();
+        values.iter().for_each(|value| column.add(value));
+        column.finish()
+    }
+
     fn builder(self) -> Column {
         match self {
             Self::Text => Column::Text(StringViewBuilder::new().with_deduplicate_strings()),
@@ -272,3 +312,6 @@ impl Building {
         RecordBatch::try_new_with_options(Arc::clone(schema), arrays.collect(), &options)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,17 +72,17 @@ impl Rows {
         Ok(())
     }
 
-    /// The texts of a column, in order, those that are there; `None` when there is
-    /// no such column.
+    /// What `make` makes of the texts of a column, in order, those that are there;
+    /// `None` when there is no such column.
     ///
     /// # Errors
     /// [`Error::Columns`] when the column has no form as text.
-    pub fn texts(&self, column: &str) -> Result<Option<Vec<String>>, Error> {
+    pub fn texts<T>(&self, column: &str, mut make: impl FnMut(&str) -> T) -> Result<Option<Vec<T>>, Error> {
         let Ok(place) = self.schema.index_of(column) else { return Ok(None) };
         let mut texts = Vec::with_capacity(self.len());
         for batch in &self.batches {
             let column = cast(batch.column(place), &DataType::Utf8View)?;
-            texts.extend(column.as_string_view().iter().flatten().map(str::to_owned));
+            texts.extend(column.as_string_view().iter().flatten().map(&mut make));
         }
         Ok(Some(texts))
     }

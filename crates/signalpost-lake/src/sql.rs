@@ -234,6 +234,9 @@ fn config(settings: &Settings, threads: usize) -> SessionConfig {
         reserve.min(settings.memory_limit_bytes / (16 * threads));
     options.sql_parser.collect_spans = true;
     options.execution.parquet.pushdown_filters = true;
+    // A join with everybody would look each event's person up in its table while
+    // the event is read, and again when it joins, and leave nothing out.
+    options.optimizer.enable_join_dynamic_filter_pushdown = false;
     config
 }
 

@@ -303,8 +303,8 @@ async fn query(app: &App, task: &Task) -> Result<HashSet<ProfileKey>, Error> {
     if rows.is_truncated() {
         return Err(Error::TooMany);
     }
-    let ids = rows.texts("customer_id")?.ok_or(Error::NoColumn)?;
-    Ok(ids.into_iter().map(|id| ProfileKey::Customer(id.as_str().into())).collect())
+    let people = rows.texts("customer_id", |id| ProfileKey::Customer(id.into()))?;
+    Ok(people.ok_or(Error::NoColumn)?.into_iter().collect())
 }
 
 /// The known members of a segment.

@@ -215,9 +215,8 @@ async fn compare(app: &App, asked: &Asked, patience: Duration) -> Result<Compari
     let tables = AppTables::of_now(app);
     let (at, began) = (tables.now(), clock::instant());
     let rows = app.lake.sql_within(&asked.sql, at, &tables, LIMITS).await?;
-    let ids = rows.texts("customer_id")?.unwrap_or_default();
-    let lake: HashSet<ProfileKey> =
-        ids.into_iter().map(|id| ProfileKey::Customer(id.as_str().into())).collect();
+    let people = rows.texts("customer_id", |id| ProfileKey::Customer(id.into()))?;
+    let lake: HashSet<ProfileKey> = people.into_iter().flatten().collect();
     let took = began.elapsed();
     passed(app, at, patience).await?;
     let live = refresh::members(app, asked.id)?;

@@ -5,11 +5,12 @@
 //! log_offset, properties)`, `customer_data(profile_id, customer_id, computed
 //! trait…, "traits.<name>"…)`, where properties and traits are JSON,
 //! and, for `in_segment`, `memberships(profile_id, segment, entered_at, exited_at)`,
-//! giving distinct `profile_id, customer_id`.
+//! giving a row `profile_id, customer_id` a member.
 //!
 //! Every event set becomes a grouped derived table joined on `profile_id`, so
-//! that it may stand under OR, NOT and CASE; only a set that looks at the
-//! event around it stays a correlated subquery.
+//! that it may stand under OR, NOT and CASE, and no row of `customer_data` is
+//! ever joined to two; only a set that looks at the event around it stays a
+//! correlated subquery.
 
 use super::Definition;
 use super::duration;
@@ -46,7 +47,7 @@ impl Definition {
         let value = value.map(|value| format!(", {value} AS v")).unwrap_or_default();
         let joins = select.joins.concat();
         format!(
-            "SELECT DISTINCT c.\"profile_id\", c.\"customer_id\"{value} FROM customer_data c{joins} WHERE {condition}"
+            "SELECT c.\"profile_id\", c.\"customer_id\"{value} FROM customer_data c{joins} WHERE {condition}"
         )
     }
 }

@@ -15,7 +15,7 @@ use deltalake::datafusion::prelude::{Expr, ident, lit};
 use crate::error::{Error, SqlError};
 use crate::identity::owner_function;
 use crate::lake::Lake;
-use crate::live::{ColumnType, LiveTable, LiveTables};
+use crate::live::{ColumnType, KeptColumns, LiveTable, LiveTables};
 use crate::scan::Snapshot;
 use crate::table::Table;
 
@@ -61,7 +61,7 @@ pub(super) fn register(
             continue;
         }
         match live.table(name) {
-            Some(table) => register_live(schema.as_ref(), name, table, query)?,
+            Some(table) => register_live(schema.as_ref(), name, table, query, lake.kept_columns())?,
             None => return Err(unknown(name, live).into()),
         }
     }
@@ -86,6 +86,7 @@ fn register_live(
     name: &str,
     table: LiveTable<'_>,
     query: &Query,
+    kept: &KeptColumns,
 ) -> Result<(), Error> {
     let failed = |error: DataFusionError| explain::error(error, "");
     let first = table.columns.first().map(|(name, _)| name.clone());
@@ -104,7 +105,7 @@ fn register_live(
             said => said,
         }
     };
-    let (columns, batches) = table.read(wanted)?;
+    let (columns, batches) = table.read(wanted, kept)?;
     let provider = MemTable::try_new(columns, vec![batches]).map_err(failed)?;
     schema.register_table(name.to_owned(), Arc::new(provider)).map_err(failed)?;
     Ok(())

@@ -81,13 +81,17 @@ struct Column {
 }
 
 impl Column {
+    /// What stays as it is is not touched, so that whoever has made something of
+    /// the column may keep it.
     fn set(&mut self, place: usize, value: Value, until: Timestamp) {
-        let values = Arc::make_mut(&mut self.values);
-        if values.len() <= place {
-            values.resize(place + 1, Value::Null);
-        }
-        if let Some(held) = values.get_mut(place) {
-            *held = value;
+        if self.values.get(place) != Some(&value) {
+            let values = Arc::make_mut(&mut self.values);
+            if values.len() <= place {
+                values.resize(place + 1, Value::Null);
+            }
+            if let Some(held) = values.get_mut(place) {
+                *held = value;
+            }
         }
         if until != Timestamp::MAX || !self.until.is_empty() {
             if self.until.len() <= place {

@@ -440,7 +440,7 @@ fn the_lake_is_asked_by_profile() {
     let rule = "IF event_type = 'cart_abandonment' AND event_time >= now() - 24 hours THEN assign to 'x'";
     assert_eq!(
         definition(rule).to_sql(),
-        "SELECT DISTINCT c.\"profile_id\", c.\"customer_id\" FROM customer_data c LEFT JOIN (SELECT \
+        "SELECT c.\"profile_id\", c.\"customer_id\" FROM customer_data c LEFT JOIN (SELECT \
          e1.\"profile_id\" AS \"profile_id\", count(*) AS v FROM events e1 WHERE e1.\"timestamp\" <= now() AND \
          (e1.\"event_type\" = 'cart_abandonment') AND (e1.\"timestamp\" >= (now() - INTERVAL '24 hours')) GROUP BY \
          e1.\"profile_id\") s2 ON s2.\"profile_id\" = c.\"profile_id\" WHERE (s2.v IS NOT NULL)"
@@ -448,7 +448,7 @@ fn the_lake_is_asked_by_profile() {
     let traits = "SELECT customer_id FROM customer_data WHERE age BETWEEN 25 AND 35 AND location = 'NYC'";
     assert_eq!(
         definition(traits).to_sql(),
-        "SELECT DISTINCT c.\"profile_id\", c.\"customer_id\" FROM customer_data c WHERE \
+        "SELECT c.\"profile_id\", c.\"customer_id\" FROM customer_data c WHERE \
          ((json_number(c.\"traits.age\") BETWEEN 25 AND 35) AND (json_string(c.\"traits.location\") = 'NYC'))"
     );
 }

@@ -35,7 +35,8 @@ const SAMPLE_MAX: usize = 50;
 
 /// The found, and how.
 struct Found {
-    people: HashSet<ProfileKey>,
+    /// Each once.
+    people: Vec<ProfileKey>,
     at: Timestamp,
     judged_by: &'static str,
 }
@@ -62,7 +63,10 @@ pub async fn preview(
             }
             let sql = query.refresh.sql.to_string();
             let failed = |error: signalpost_lake::Error| sql::problem(&error);
-            (query.name.or(name), ask(&app, &sql, None).await.map_err(failed)?)
+            let mut found = ask(&app, &sql, None).await.map_err(failed)?;
+            found.people.sort_unstable();
+            found.people.dedup();
+            (query.name.or(name), found)
         }
         None => live(&app, name, &text, at).await?,
     };
@@ -72,8 +76,9 @@ pub async fn preview(
     };
     let sample = page.limit().min(SAMPLE_MAX);
     let part = |people: Vec<&ProfileKey>| json!({"count": people.len(), "sample": first(people, sample)});
-    let entering: Vec<&ProfileKey> = found.people.difference(&current).collect();
-    let leaving: Vec<&ProfileKey> = current.difference(&found.people).collect();
+    let (staying, entering): (Vec<_>, Vec<_>) = found.people.iter().partition(|key| current.contains(*key));
+    let stay: HashSet<&ProfileKey> = staying.iter().copied().collect();
+    let leaving: Vec<&ProfileKey> = current.iter().filter(|key| !stay.contains(*key)).collect();
     Ok(ok(&json!({
         "count": found.people.len(),
         "sample": first(found.people.iter().collect(), sample),
@@ -81,7 +86,7 @@ pub async fn preview(
         "removed": leaving.len(),
         "entering": part(entering),
         "leaving": part(leaving),
-        "staying": part(found.people.intersection(&current).collect()),
+        "staying": part(staying),
         "at": found.at.to_string(),
         "judged_by": found.judged_by,
         "took_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -125,7 +130,7 @@ async fn live(
     };
     let task_app = Arc::clone(app);
     let people = blocking(move || members_at(&task_app, &draft, &label, at)).await??;
-    Ok((name, Found { people: people.into_iter().collect(), at, judged_by: "timelines" }))
+    Ok((name, Found { people, at, judged_by: "timelines" }))
 }
 
 async fn from_columns(app: &App, definition: &Definition) -> Result<Found, signalpost_lake::Error> {
@@ -151,7 +156,6 @@ async fn ask(
 ) -> Result<Found, signalpost_lake::Error> {
     let tables = AppTables::of_now(app).with_members_of(asked);
     let rows = app.lake.sql_within(sql, tables.now(), &tables, LIMITS).await?;
-    let ids = rows.texts("customer_id")?.unwrap_or_default();
-    let people = ids.into_iter().map(|id| ProfileKey::Customer(id.as_str().into())).collect();
+    let people = rows.texts("customer_id", |id| ProfileKey::Customer(id.into()))?.unwrap_or_default();
     Ok(Found { people, at: tables.now(), judged_by: "lake" })
 }
