@@ -191,13 +191,11 @@ fn cleaning(criterion: &mut Criterion) {
     for (name, agent) in [("no agent", ""), ("a browser", BROWSER)] {
         group.bench_function(format!("parse and clean 100 events, {name}"), |bencher| {
             bencher.iter(|| {
+                let sender = Sender::of_agent(Some(agent));
                 let elements = parse_batch(black_box(body.as_bytes()), &limits).unwrap_or_default();
                 for element in elements {
-                    let cleaned = element.and_then(|raw| {
-                        clean(raw, start(), &Sender::of_agent(Some(agent)), &source, || {
-                            EventId::from("assigned")
-                        })
-                    });
+                    let cleaned = element
+                        .and_then(|raw| clean(raw, start(), &sender, &source, || EventId::from("assigned")));
                     black_box(cleaned.is_ok());
                 }
             });

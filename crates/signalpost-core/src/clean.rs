@@ -89,14 +89,12 @@ pub struct Clean {
     pub event: Event,
     /// Whether the sender named it; else its id was assigned.
     pub has_own_id: bool,
-    /// Its content as a number: see [`fingerprint::fingerprint`].
-    pub fingerprint: u128,
     /// What was mended, left out or looks dubious.
     pub problems: Vec<Problem>,
     /// Each value that was changed: from what, to what, by which rule.
     pub changes: Vec<Change>,
     /// The kind of program that did it, when its user agent was told.
-    pub agent: Option<Verdict>,
+    pub agent: Option<Agent>,
     /// What speaks for an automaton.
     pub score: Score,
 }
@@ -127,7 +125,7 @@ pub fn clean(
 }
 
 /// What was read from an event's own fields.
-struct Judged {
+struct Judged<'a> {
     event_type: Box<str>,
     customer_id: Option<CustomerId>,
     anonymous_id: Option<AnonymousId>,
@@ -136,7 +134,7 @@ struct Judged {
     timestamp: Timestamp,
     /// The time as the sender's clock had it, when that was wrong.
     original_timestamp: Option<Timestamp>,
-    automaton: Judgement,
+    automaton: Judgement<'a>,
     notes: Notes,
 }
 
@@ -170,17 +168,22 @@ pub fn clean_by_plan(
 }
 
 impl Clean {
+    /// Its content as a number: see [`fingerprint::fingerprint`].
+    pub fn fingerprint(&self) -> u128 {
+        fingerprint::fingerprint(&self.event)
+    }
+
     fn note_lineage(&mut self, source: &SourceSettings) {
         lineage::write(&mut self.event.context, &self.changes, &self.problems, source.lineage_bytes);
     }
 }
 
-fn judge(
+fn judge<'a>(
     raw: &RawEvent<'_>,
     received_at: Timestamp,
-    sender: &Sender<'_>,
+    sender: &'a Sender<'_>,
     source: &SourceSettings,
-) -> Result<Judged, Problem> {
+) -> Result<Judged<'a>, Problem> {
     if let Some(problem) = &raw.problem {
         return Err(problem.clone());
     }
@@ -213,7 +216,7 @@ fn judge(
     })
 }
 
-impl Judged {
+impl Judged<'_> {
     fn into_clean(
         mut self,
         raw: RawEvent<'_>,
@@ -245,10 +248,9 @@ impl Judged {
             context,
             source: source.id.clone(),
         };
-        let fingerprint = fingerprint::fingerprint(&event);
         let Notes { problems, changes } = self.notes;
         let Judgement { agent, score, .. } = self.automaton;
-        Clean { event, has_own_id, fingerprint, problems, changes, agent, score }
+        Clean { event, has_own_id, problems, changes, agent: agent.map(|verdict| verdict.agent), score }
     }
 }
 

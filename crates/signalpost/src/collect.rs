@@ -156,10 +156,10 @@ pub fn sort_traced<'a>(
         rates.is_some_and(|rates| rates.is_beyond(source.id.as_str(), identity, at, source.rate_max))
     };
     let sender = Sender {
-        user_agent: Some(request.user_agent),
         opted_out: request.opted_out,
         data_centre: request.data_centre,
         too_fast: Some(&too_fast),
+        ..Sender::of_agent(Some(request.user_agent))
     };
     let mut sorted = Sorted { traces, ..Sorted::default() };
     for (index, element) in elements.into_iter().enumerate() {
@@ -206,7 +206,7 @@ fn incoming(clean: Clean, source: &SourceSettings) -> Incoming {
         && (!clean.has_own_id || source.fingerprint_scope == FingerprintScope::All);
     let identity = Identity {
         event_id: clean.has_own_id.then(|| event_identity(clean.event.event_id.as_str())),
-        content: by_content.then(|| (clean.fingerprint, source.fingerprint_window.min(WINDOW_MAX))),
+        content: by_content.then(|| (clean.fingerprint(), source.fingerprint_window.min(WINDOW_MAX))),
         timestamp: clean.event.timestamp,
     };
     let encoded = Some(encode_event(&clean.event));

@@ -255,7 +255,7 @@ impl Trace {
         });
         self.outcome = if event.counts() { "accepted" } else { "marked" };
         self.detail = json!({
-            "agent": clean.agent.as_ref().map(|verdict| verdict.agent.as_str()),
+            "agent": clean.agent.map(signalpost_core::clean::Agent::as_str),
             "bot_points": clean.score.points,
             "bot_reasons": clean.score.reasons.iter().map(|(reason, _)| reason.as_str()).collect::<Vec<_>>(),
         });

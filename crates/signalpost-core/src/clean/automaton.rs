@@ -4,6 +4,8 @@
 //! In: an event as it came and its sender. Out: [`Judgement`], whose mark stands
 //! in `context.bot` of the clean event.
 
+use std::borrow::Cow;
+
 use super::bot::{self, Agent, Verdict};
 use super::problem::{Problem, ProblemCode, excerpt};
 use super::raw::RawEvent;
@@ -22,9 +24,9 @@ pub const MACHINE_OPEN: &str = "machine_open";
 
 /// What is thought of who did it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Judgement {
+pub(super) struct Judgement<'a> {
     /// The kind of program, when its user agent was told.
-    pub(super) agent: Option<Verdict>,
+    pub(super) agent: Option<Cow<'a, Verdict>>,
     /// What speaks for an automaton.
     pub(super) score: Score,
     /// Whether the event is to be marked as an automaton's.
@@ -37,17 +39,21 @@ pub(super) struct Judgement {
 ///
 /// # Errors
 /// When an automaton did it and the source wants none of that.
-pub(super) fn judge(
+pub(super) fn judge<'a>(
     raw: &RawEvent<'_>,
     identity: &str,
     at: Timestamp,
-    sender: &Sender<'_>,
+    sender: &'a Sender<'_>,
     source: &SourceSettings,
-) -> Result<Judgement, Problem> {
+) -> Result<Judgement<'a>, Problem> {
     let passed_on = ["user_agent", "userAgent"].iter().find_map(|name| get(&raw.context, name)?.as_text());
-    // The request was an import's: its agent is nobody's.
-    let own = sender.user_agent.filter(|_| get(&raw.context, super::IMPORTED).is_none());
-    let agent = passed_on.or(own).map(bot::explain);
+    // An import's request is nobody's.
+    let imported = get(&raw.context, super::IMPORTED).is_some();
+    let own = sender.agent.as_ref().filter(|_| !imported);
+    let agent = match passed_on {
+        Some(text) => Some(Cow::Owned(bot::explain(text))),
+        None => own.map(|(_, verdict)| Cow::Borrowed(verdict)),
+    };
     if !source.filter_bots {
         return Ok(Judgement { agent, ..Judgement::default() });
     }
@@ -55,10 +61,13 @@ pub(super) fn judge(
     let doubted = passed_on.is_some() || source.drop_http_libraries;
     let usual = |verdict: &&Verdict| doubted || !matches!(verdict.agent, Agent::HttpLibrary | Agent::Unnamed);
     // A server's rate is its shop's, and it stands in a data centre itself.
-    let from_browser =
-        passed_on.is_none() && agent.as_ref().is_some_and(|verdict| verdict.agent == Agent::Human);
+    let from_browser = match &agent {
+        Some(verdict) => passed_on.is_none() && verdict.agent == Agent::Human,
+        // Where a person should be, not to say who asks makes nobody a server.
+        None => source.drop_http_libraries && !imported,
+    };
     let evidence = Evidence {
-        agent: agent.as_ref().filter(usual),
+        agent: agent.as_deref().filter(usual),
         too_fast: from_browser && sender.too_fast.is_some_and(|too_fast| too_fast(identity, at)),
         data_centre: from_browser && sender.data_centre,
     };
@@ -67,12 +76,12 @@ pub(super) fn judge(
     let marked = score.is_automaton() || unnamed;
     if marked && !source.mark_bots {
         let field = if passed_on.is_some() { "context.user_agent" } else { "user_agent" };
-        let because = match (agent.as_ref().filter(|verdict| verdict.agent.is_automaton()), passed_on) {
-            (Some(verdict), _) => {
-                let text = passed_on.or(own).unwrap_or_default();
+        let because = match agent.filter(|verdict| verdict.agent.is_automaton()) {
+            Some(verdict) => {
+                let text = passed_on.or(own.map(|(text, _)| *text)).unwrap_or_default();
                 format!("{:?} is an automaton: {verdict}", excerpt(text))
             }
-            (None, _) => format!("an automaton did it: {}", names(&score).join(", ")),
+            None => format!("an automaton did it: {}", names(&score).join(", ")),
         };
         return Err(Problem::new(ProblemCode::Bot, field, because));
     }
@@ -83,7 +92,7 @@ fn names(score: &Score) -> Vec<&'static str> {
     score.reasons.iter().map(|(reason, _)| reason.as_str()).collect()
 }
 
-impl Judgement {
+impl Judgement<'_> {
     /// Writes what was found into the event's context.
     pub(super) fn write(&self, context: &mut Map) {
         if self.marked {
@@ -98,7 +107,7 @@ impl Judgement {
     /// what it saw, and every reason.
     fn mark(&self) -> Value {
         let text = |text: &str| Value::Text(text.into());
-        let verdict = self.agent.as_ref().filter(|verdict| verdict.agent.is_automaton());
+        let verdict = self.agent.as_deref().filter(|verdict| verdict.agent.is_automaton());
         // Without a name of its own it is a browser that a program drives.
         let kind = verdict.map_or(Agent::Automation, |verdict| verdict.agent);
         let mut mark = vec![("kind".into(), text(kind.as_str()))];

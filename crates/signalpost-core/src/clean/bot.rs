@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use rules::Pattern;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// What kind of program made a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,10 +163,16 @@ pub fn prepare() -> bool {
     rules::ALL.iter().all(|pattern| pattern.is_sound())
 }
 
+/// An agent's text and what was thought of it.
+type Judged = (Box<[u8]>, Verdict);
+
+/// Agents remembered on each thread.
+const RECENT_MAX: usize = 256;
+
 thread_local! {
-    /// The agent judged last on this thread: the events of one request, and of
-    /// one visit, come from the same.
-    static LAST: RefCell<Option<(Vec<u8>, Verdict)>> = const { RefCell::new(None) };
+    /// Agents judged lately on this thread, each in the place of its hash: few
+    /// browsers make most of the traffic, and a server passes on those of many.
+    static RECENT: RefCell<Vec<Option<Judged>>> = RefCell::new(vec![None; RECENT_MAX]);
 }
 
 /// The kind of program `user_agent` belongs to.
@@ -180,9 +187,13 @@ pub fn explain(user_agent: &str) -> Verdict {
 
 fn with_verdict<T>(user_agent: &str, take: impl FnOnce(&Verdict) -> T) -> T {
     let given = trimmed(user_agent);
-    LAST.with_borrow_mut(|last| match last {
-        Some((text, verdict)) if text == given => take(verdict),
-        _ => take(&last.insert((given.to_owned(), judge(given))).1),
+    RECENT.with_borrow_mut(|recent| {
+        let place = usize::try_from(xxh3_64(given)).unwrap_or(0) % RECENT_MAX;
+        match recent.get_mut(place) {
+            Some(Some((text, verdict))) if **text == *given => take(verdict),
+            Some(place) => take(&place.insert((given.into(), judge(given))).1),
+            None => take(&judge(given)),
+        }
     })
 }
 

@@ -30,17 +30,22 @@ fn a_driven_browser_is_marked_with_every_reason() {
         r#"{"kind":"automation","points":100,"reasons":["webdriver","no_screen"]}"#
     );
     let too_fast = |identity: &str, _| identity == "a";
-    let hasty = Sender { too_fast: Some(&too_fast), ..person };
+    let hasty = Sender { too_fast: Some(&too_fast), ..person.clone() };
     assert_eq!(mark(plain, &hasty), r#"{"kind":"automation","points":60,"reasons":["rate"]}"#);
     assert_eq!(mark(r#"{"event_type":"view","anonymous_id":"b"}"#, &hasty), "");
     // A data centre alone is no proof: companies' networks leave there too.
     let hosted = Sender { data_centre: true, ..person };
     assert_eq!(mark(plain, &hosted), "");
-    let both = Sender { data_centre: true, ..hasty };
+    let both = Sender { data_centre: true, ..hasty.clone() };
     assert_eq!(mark(plain, &both), r#"{"kind":"automation","points":100,"reasons":["rate","data_centre"]}"#);
     // What a shop's server sends is many people's, and it stands in a data centre.
-    let server = Sender { user_agent: Some("python-requests/2.31"), ..both };
+    let server = Sender { agent: Sender::of_agent(Some("python-requests/2.31")).agent, ..both.clone() };
     assert_eq!(mark(plain, &server), "");
+    // Nor does a server have to say what it is; where people are expected that helps nobody.
+    let silent = Sender { agent: Sender::of_agent(Some(" ")).agent, ..both.clone() };
+    assert_eq!(mark(plain, &silent), "");
+    let pages = SourceSettings { drop_http_libraries: true, ..SourceSettings::default() };
+    assert!(!cleaned(plain, &silent, &pages).unwrap().event.counts());
     let passed_on = format!(
         r#"{{"event_type":"view","anonymous_id":"a","context":{{"user_agent":{}}}}}"#,
         serde_json::json!(CHROME)
@@ -75,7 +80,7 @@ fn what_was_changed_stands_in_the_event_within_bounds() {
         let source = SourceSettings { lineage_bytes, ..SourceSettings::default() };
         let clean = cleaned(json, &Sender::default(), &source).unwrap();
         let kept = get(&clean.event.context, "cleaned").map_or(serde_json::Value::Null, Value::to_json);
-        (kept, clean.fingerprint)
+        (kept, clean.fingerprint())
     };
     let (all, print) = kept(2_048);
     let rules: Vec<_> = all["changes"].as_array().unwrap().iter().map(|change| &change["rule"]).collect();

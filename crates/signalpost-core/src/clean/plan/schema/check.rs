@@ -289,29 +289,22 @@ fn bounds(what: &str, least: Option<usize>, most: Option<usize>) -> String {
 }
 
 fn check_number(bounds: &Numbers, number: f64, value: &Value, at: &At<'_>, out: &mut Vec<Violation>) {
-    let mut hold = |fits: bool, expected: String| {
-        if !fits {
-            differs(out, at, expected, value);
+    // 19.99 is 1999 hundredths, although no binary fraction is.
+    let is_multiple = |step: f64| {
+        let parts = number / step;
+        (parts - parts.round()).abs() <= 1e-9 * parts.abs().max(1.0)
+    };
+    // Words are made only for what differs.
+    let mut hold = |bound: Option<f64>, fits: &dyn Fn(f64) -> bool, expected: &str| {
+        if let Some(bound) = bound.filter(|bound| !fits(*bound)) {
+            differs(out, at, format!("{expected} {bound}"), value);
         }
     };
-    if let Some(bound) = bounds.minimum {
-        hold(number >= bound, format!("a number of at least {bound}"));
-    }
-    if let Some(bound) = bounds.maximum {
-        hold(number <= bound, format!("a number of at most {bound}"));
-    }
-    if let Some(bound) = bounds.above {
-        hold(number > bound, format!("a number above {bound}"));
-    }
-    if let Some(bound) = bounds.below {
-        hold(number < bound, format!("a number below {bound}"));
-    }
-    if let Some(step) = bounds.multiple_of {
-        // 19.99 is 1999 hundredths, although no binary fraction is.
-        let parts = number / step;
-        let fits = (parts - parts.round()).abs() <= 1e-9 * parts.abs().max(1.0);
-        hold(fits, format!("a multiple of {step}"));
-    }
+    hold(bounds.minimum, &|bound| number >= bound, "a number of at least");
+    hold(bounds.maximum, &|bound| number <= bound, "a number of at most");
+    hold(bounds.above, &|bound| number > bound, "a number above");
+    hold(bounds.below, &|bound| number < bound, "a number below");
+    hold(bounds.multiple_of, &is_multiple, "a multiple of");
 }
 
 fn check_text(bounds: &Texts, text: &str, value: &Value, at: &At<'_>, out: &mut Vec<Violation>) {
