@@ -118,7 +118,18 @@ impl Drop for Server {
 
 fn load(profiles: u64, seed: u64, duration: Duration) -> Load {
     let warm_up = Duration::from_millis(500);
-    Load { connections: 16, duration, warm_up, rate: None, batch: BATCH, profiles, zipf: false, seed }
+    Load {
+        connections: 16,
+        duration,
+        warm_up,
+        rate: None,
+        batch: BATCH,
+        profiles,
+        zipf: false,
+        seed,
+        named: true,
+        user_agent: "",
+    }
 }
 
 #[tokio::main]

@@ -17,6 +17,7 @@ mod pace;
 mod process;
 mod report;
 pub mod scenario;
+pub mod server;
 mod wire;
 pub mod yardstick;
 
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-pub use process::{cpu_seconds, resident_bytes, resident_bytes_max};
+pub use process::{cpu_seconds, foremost_cpu_seconds, resident_bytes, resident_bytes_max};
 pub use report::Report;
 pub use yardstick::bare_server;
 
@@ -70,6 +71,10 @@ pub struct Load {
     pub zipf: bool,
     /// Where the random choices start; the same seed makes the same choices.
     pub seed: u64,
+    /// Whether each event has an id of its own.
+    pub named: bool,
+    /// The `User-Agent`; none when empty.
+    pub user_agent: &'static str,
 }
 
 /// The two clocks the client reads; given, because time is an input.
@@ -145,6 +150,9 @@ impl Target {
 impl Load {
     fn check(&self) -> Result<(), Error> {
         let wrong = |field, got: String, expected| Err(Error::Load { field, got, expected });
+        if !self.user_agent.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return wrong("user_agent", format!("{:?}", self.user_agent), "printable ASCII");
+        }
         if self.connections == 0 {
             return wrong("connections", "0".to_owned(), "at least 1");
         }

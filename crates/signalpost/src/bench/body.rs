@@ -21,6 +21,7 @@ const PRODUCTS: u64 = 5_000;
 pub(super) struct RequestWriter {
     head: Vec<u8>,
     batch: usize,
+    named: bool,
     customers: Customers,
     random: SmallRng,
     /// What the ids of this run begin with.
@@ -42,13 +43,18 @@ impl RequestWriter {
         } else {
             format!("authorization: Bearer {}\r\n", target.key)
         };
+        let agent = match load.user_agent {
+            "" => String::new(),
+            agent => format!("user-agent: {agent}\r\n"),
+        };
         let head = format!(
-            "POST {} HTTP/1.1\r\nhost: {}\r\n{key}content-type: application/json\r\ncontent-length: {:LENGTH_WIDTH$}\r\n\r\n",
+            "POST {} HTTP/1.1\r\nhost: {}\r\n{key}{agent}content-type: application/json\r\ncontent-length: {:LENGTH_WIDTH$}\r\n\r\n",
             target.path, target.address, ""
         );
         Self {
             head: head.into_bytes(),
             batch: load.batch,
+            named: load.named,
             customers: Customers::new(load.profiles, load.zipf),
             random: SmallRng::seed_from_u64(load.seed),
             run: format!("b{:x}-{:x}-", wall_micros(), load.seed),
@@ -110,10 +116,13 @@ impl RequestWriter {
         out.extend_from_slice(self.second_text.as_bytes());
         out.push(b'.');
         push_decimal(out, millis.unsigned_abs(), 3);
-        out.extend_from_slice(b"Z\",\"event_id\":\"");
-        out.extend_from_slice(self.run.as_bytes());
-        push_decimal(out, self.events_written, 1);
-        self.events_written += 1;
+        out.push(b'Z');
+        if self.named {
+            out.extend_from_slice(b"\",\"event_id\":\"");
+            out.extend_from_slice(self.run.as_bytes());
+            push_decimal(out, self.events_written, 1);
+            self.events_written += 1;
+        }
         out.extend_from_slice(b"\",\"properties\":{\"category\":\"");
         out.extend_from_slice(category.as_bytes());
         if kind == "page_view" {

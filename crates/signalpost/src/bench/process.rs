@@ -19,7 +19,7 @@ pub(super) fn thread_cpu_seconds() -> Option<f64> {
 
 /// CPU seconds used so far by those threads of process `pid` that yield to
 /// none of its others: a server's work before and at the log.
-pub(super) fn foremost_cpu_seconds(pid: u32) -> Option<f64> {
+pub fn foremost_cpu_seconds(pid: u32) -> Option<f64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
     let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
     let foremost = stats.filter_map(|stat| Usage::read(&stat)).filter(|usage| usage.nice <= 0);

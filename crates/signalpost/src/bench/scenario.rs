@@ -166,6 +166,8 @@ impl Step {
             profiles: PROFILES,
             zipf: true,
             seed: round,
+            named: true,
+            user_agent: "",
         }
     }
 

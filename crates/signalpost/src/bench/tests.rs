@@ -43,6 +43,8 @@ fn load(millis: u64) -> Load {
         batch: 1,
         profiles: 1_000,
         zipf: false,
+        named: true,
+        user_agent: "",
         seed: 7,
     }
 }

@@ -1,17 +1,16 @@
 //! `signalpost bench`: this machine's figures, as ratios to a bare handler
 //! measured in the same run, and what the whole path carries.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::client::{Client, encode};
-use crate::bench::{self, Clocks, Load, Target, scenario};
+use super::client::encode;
+use crate::bench::server::Server;
+use crate::bench::{self, Clocks, Load, scenario};
 use crate::clock::{self, Clock};
 use crate::settings::Settings;
 
@@ -29,8 +28,6 @@ pub struct Arguments {
 
 /// Profiles while the path is measured; a larger number is compared with this.
 const FEW_PROFILES: u64 = 10_000;
-const ADMIN: &str = "bench-admin";
-const WRITE: &str = "bench-write";
 /// Segments that are live while the path is measured.
 const SEGMENTS: [(&str, &str); 10] = [
     (
@@ -57,65 +54,8 @@ const SEGMENTS: [(&str, &str); 10] = [
     ),
 ];
 
-/// How long is waited for a server to have nothing more to do, in seconds.
-const IDLE_SECONDS_MAX: u32 = 120;
-
 fn wall_micros() -> i64 {
     Clock::system().now().as_micros()
-}
-
-/// A server in a process of its own, on a folder that goes with it.
-struct Server {
-    child: Child,
-    /// Kept open, so that the server may go on talking.
-    _said: BufReader<ChildStdout>,
-    folder: PathBuf,
-    url: String,
-    target: Target,
-}
-
-impl Server {
-    fn start(folder: &Path) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder)
-            .env("SIGNALPOST_ADMIN_KEY", ADMIN)
-            .env("SIGNALPOST_WRITE_KEY", WRITE)
-            .env("SIGNALPOST_LOG", "error")
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("the server cannot be started")?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().context("the server has no output")?;
-        let mut said = BufReader::new(stdout);
-        said.read_line(&mut line)?;
-        let Some((_, rest)) = line.split_once("http://") else { bail!("the server said: {line}") };
-        let address = rest.split(',').next().unwrap_or_default().trim().to_owned();
-        let target = Target { address: address.parse()?, path: "/api/events".into(), key: WRITE.into() };
-        Ok(Self { child, _said: said, folder: folder.to_owned(), url: format!("http://{address}"), target })
-    }
-
-    /// Kills it and starts it again; answers how long it took until it was ready.
-    async fn restart(&mut self) -> anyhow::Result<Duration> {
-        self.child.kill()?;
-        self.child.wait()?;
-        let started = clock::instant();
-        *self = Self::start(&self.folder.clone())?;
-        wait_until_ready(&self.client()).await?;
-        Ok(started.elapsed())
-    }
-
-    fn client(&self) -> Client {
-        Client::of_server(&self.url, ADMIN)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already, which is as good.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 /// Measures and prints.
@@ -125,7 +65,7 @@ impl Drop for Server {
 pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("signalpost-bench-{}", std::process::id()));
     let clocks = Clocks { wall_micros, instant: clock::instant };
-    let mut server = Server::start(&folder)?;
+    let mut server = Server::start(&std::env::current_exe()?, &folder, &[])?;
     let client = server.client();
     for (name, text) in SEGMENTS {
         client.put(&format!("/api/segments/{}", encode(name)), &json!({"rule": text})).await?;
@@ -133,17 +73,17 @@ pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Resul
     // First, since the server's own timings are of its whole life.
     let latency = measure_latency(&server, arguments.seconds, clocks).await?;
     let rest = async || {
-        if let Err(error) = wait_for_rest(&client).await {
+        if let Err(error) = server.rest().await {
             eprintln!("the server does not say whether it is at rest: {error}");
         }
     };
-    let ratios = scenario::ratios(&server.target, server.child.id(), arguments.seconds, clocks, rest).await?;
+    let ratios = scenario::ratios(&server.target, server.pid(), arguments.seconds, clocks, rest).await?;
     for ratio in &ratios {
         if !json {
             println!("{ratio}");
         }
     }
-    wait_until_idle(&server).await?;
+    server.idle().await?;
     let path = measure_path(&server, arguments.seconds, FEW_PROFILES, clocks).await?;
     let memory = match arguments.profiles {
         Some(profiles) => {
@@ -166,46 +106,12 @@ pub async fn run(arguments: Arguments, _: Settings, json: bool) -> anyhow::Resul
             println!("memory: {memory}");
         }
     }
-    let folder = server.folder.clone();
+    let folder = server.folder().to_owned();
     drop(server);
     if let Err(error) = std::fs::remove_dir_all(&folder) {
         eprintln!("{} was left behind: {error}", folder.display());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn wait_until_ready(client: &Client) -> anyhow::Result<()> {
-    while client.get("/readyz").await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
-}
-
-/// Waits until the workers have taken everything.
-async fn wait_for_rest(client: &Client) -> anyhow::Result<Duration> {
-    let started = clock::instant();
-    loop {
-        let stats = client.get("/api/stats").await?;
-        if stats["lag"] == json!(0) {
-            return Ok(started.elapsed());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Waits until the server has nothing more to do, its merges included;
-/// `IDLE_SECONDS_MAX` at most.
-async fn wait_until_idle(server: &Server) -> anyhow::Result<()> {
-    wait_for_rest(&server.client()).await?;
-    for _ in 0..IDLE_SECONDS_MAX {
-        let used = || bench::cpu_seconds(server.child.id()).unwrap_or_default();
-        let before = used();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        if used() - before < 0.1 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 fn load(connections: usize, batch: usize, seconds: u64, profiles: u64) -> Load {
@@ -218,16 +124,17 @@ fn load(connections: usize, batch: usize, seconds: u64, profiles: u64) -> Load {
         profiles,
         zipf: true,
         seed: 7,
+        named: true,
+        user_agent: "",
     }
 }
 
 /// Events a second through clean, profile, ten segments and the lake: from the
 /// first one sent until the last one is processed.
 async fn measure_path(server: &Server, seconds: u64, profiles: u64, clocks: Clocks) -> anyhow::Result<Json> {
-    let client = server.client();
     let started = clock::instant();
     let report = bench::run(&server.target, &load(16, 100, seconds * 2, profiles), clocks).await?;
-    wait_for_rest(&client).await?;
+    server.rest().await?;
     let whole = started.elapsed().as_secs_f64();
     let events = report.events + report.warm_up_events;
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no last digit")]
@@ -265,9 +172,9 @@ async fn fill(server: &Server, profiles: u64, clocks: Clocks) -> anyhow::Result<
             bail!("no event was accepted: {report}");
         }
     }
-    wait_until_idle(server).await?;
-    let resident = bench::resident_bytes(server.child.id()).unwrap_or_default();
-    let most = bench::resident_bytes_max(server.child.id()).unwrap_or_default();
+    server.idle().await?;
+    let resident = bench::resident_bytes(server.pid()).unwrap_or_default();
+    let most = bench::resident_bytes_max(server.pid()).unwrap_or_default();
     Ok(json!({
         "profiles": profiles,
         "events": sent,
