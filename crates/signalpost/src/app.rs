@@ -185,6 +185,7 @@ impl App {
         crate::verification::start(self);
         crate::keys::last_used::start(self);
         crate::privacy::erasure::start(self);
+        crate::retention::start(self);
         Ok(())
     }
 

@@ -33,6 +33,7 @@ pub mod keys;
 pub mod oauth;
 pub mod privacy;
 pub mod problem;
+pub mod retention;
 pub mod signature;
 pub mod unsubscribe;
 

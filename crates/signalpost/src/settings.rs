@@ -41,6 +41,8 @@ pub struct Settings {
     pub log_days: u32,
     /// An event sent again within this many days is known again by its id: 7 to 60.
     pub dedup_days: u32,
+    /// Refused events are kept so many days; 0: until somebody drops them.
+    pub quarantine_days: u32,
     /// A file with the networks of data centres, one a line: `203.0.113.0/24`.
     pub data_centres: Option<PathBuf>,
     /// Seconds between commits to the lake.
@@ -91,6 +93,7 @@ impl Default for Settings {
             request_seconds_max: 30,
             log_days: 7,
             dedup_days: 7,
+            quarantine_days: 90,
             data_centres: None,
             lake_commit_seconds: 5,
             segment_verify_seconds: 60,

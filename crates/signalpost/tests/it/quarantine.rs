@@ -1,6 +1,10 @@
 //! Nothing refused is lost: it is kept with its reason, mended and replayed.
 
 use serde_json::{Value as Json, json};
+use signalpost::clock::Clock;
+use signalpost::log::embedded::{EmbeddedLog, Settings};
+use signalpost::log::{Group, Log, Quarantined};
+use signalpost_core::time::Span;
 
 use crate::support::{Server, WRITE, eventually};
 
@@ -92,4 +96,37 @@ fn a_source_decides_how_its_events_are_cleaned() {
     });
     assert_eq!(row["source"], "shop");
     assert!(row["at"].as_str().unwrap().starts_with("2024-04-05T14:00:00"), "{row}");
+}
+
+#[test]
+fn what_was_refused_is_kept_for_the_time_that_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let refused = |days: i64| Quarantined {
+        received_at: Clock::system().now() - Span::DAY.times(days),
+        source: "default".into(),
+        code: "missing_field".into(),
+        field: "event_type".into(),
+        message: days.to_string().into(),
+        raw: "{}".into(),
+        user_agent: "".into(),
+    };
+    let held = Group { quarantined: [95, 91, 40, 0].map(refused).into(), ..Group::default() };
+    EmbeddedLog::open(&data.join("log"), &Settings::default()).unwrap().append(held).unwrap();
+    let left = |settings: &[(&str, &str)], wanted: &[&str]| {
+        let server = Server::on(&data, settings);
+        eventually("the older ones go", || {
+            let listed = server.get("/api/quarantine").expect(200);
+            let left: Vec<&str> = listed["quarantined"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["message"].as_str().unwrap())
+                .collect();
+            (left == wanted).then_some(())
+        });
+    };
+    left(&[("SIGNALPOST_QUARANTINE_DAYS", "0")], &["95", "91", "40", "0"]);
+    left(&[], &["40", "0"]);
+    left(&[("SIGNALPOST_QUARANTINE_DAYS", "30")], &["0"]);
 }
