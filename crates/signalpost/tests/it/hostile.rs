@@ -107,7 +107,17 @@ fn a_thousand_half_sent_requests_are_closed_while_others_go_on() {
             stream
         })
         .collect();
-    let opened = started.elapsed();
+    let until = Instant::now() + Duration::from_secs(10);
+    others_go_on(&server, started);
+    for stream in &mut held {
+        let said = said_until_closed(stream, until);
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+    }
+}
+
+/// Until six seconds after `started`, others are answered as ever.
+fn others_go_on(server: &Server, started: Instant) {
     let (mut others, mut slowest) = (0, Duration::ZERO);
     while started.elapsed() < Duration::from_secs(6) {
         let asked = Instant::now();
@@ -115,15 +125,59 @@ fn a_thousand_half_sent_requests_are_closed_while_others_go_on() {
         slowest = slowest.max(asked.elapsed());
         others += 1;
     }
-    for stream in &mut held {
-        let left = (Duration::from_secs(10) + opened).saturating_sub(started.elapsed());
-        stream.set_read_timeout(Some(left.max(Duration::from_millis(50)))).unwrap();
-        let mut said = Vec::new();
-        stream.read_to_end(&mut said).unwrap_or_else(|error| panic!("not closed in time: {error}"));
-        let said = String::from_utf8_lossy(&said);
-        assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
-    }
     assert!(others > 50 && slowest < Duration::from_secs(2), "{others} others, the slowest in {slowest:?}");
+}
+
+/// What the server says before it hangs up, which it does by `until`.
+fn said_until_closed(stream: &mut TcpStream, until: Instant) -> Vec<u8> {
+    let (mut said, mut space) = (Vec::new(), [0; 4096]);
+    loop {
+        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(50));
+        stream.set_read_timeout(Some(left)).unwrap();
+        match stream.read(&mut space) {
+            Ok(0) => return said,
+            Ok(count) => said.extend_from_slice(&space[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return said,
+            Err(error) => panic!("not closed in time: {error}; it said {said:?}"),
+        }
+        assert!(Instant::now() < until, "not closed in time; it said {said:?}");
+    }
+}
+
+/// A frame of HTTP/2 (RFC 9113, 4.1) that says it has `length` bytes.
+fn frame(length: u8, kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[test]
+fn connections_of_http_2_that_stop_in_the_middle_are_closed_while_others_go_on() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let server = Server::start();
+    // POST, http, / by their places in HPACK's table; then :authority a.
+    let fields = [&[0x83, 0x86, 0x84][..], &[0x41, 1, b'a']].concat();
+    let settings = frame(0, 4, 0, 0, &[]);
+    let kinds = [
+        PREFACE[..9].to_vec(),
+        PREFACE.to_vec(),
+        [PREFACE, &settings, &[0, 0]].concat(),
+        // A head of which 3 bytes of 50 have come, one that is to go on, a body of which 2 of 100 have.
+        [PREFACE, &settings, &frame(50, 1, 4, 1, &fields[..3])].concat(),
+        [PREFACE, &settings, &frame(6, 1, 0, 1, &fields)].concat(),
+        [PREFACE, &settings, &frame(6, 1, 4, 1, &fields), &frame(100, 0, 0, 1, b"{\"")].concat(),
+    ];
+    let started = Instant::now();
+    let mut held: Vec<TcpStream> = (0..300)
+        .map(|number| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(&kinds[number % kinds.len()]).unwrap();
+            stream
+        })
+        .collect();
+    let until = Instant::now() + Duration::from_secs(10);
+    others_go_on(&server, started);
+    for stream in &mut held {
+        said_until_closed(stream, until);
+    }
 }
 
 #[test]
