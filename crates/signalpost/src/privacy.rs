@@ -167,6 +167,7 @@ fn content(request: &PrivacyRequest, source: &str, at: Timestamp) -> Json {
         "received_at": at.to_string(),
         "due_at": (at + DUE_IN).to_string(),
         "customer_id": request.customer_id,
+        "anonymous_id": request.anonymous_id,
         "email": request.email,
         "phone": request.phone,
         "details": map_to_json(&request.details),
@@ -227,7 +228,7 @@ fn erased<S: Store>(documents: &Documents<S>, id: &str, at: Timestamp) -> Result
     let Some(document) = documents.get(Kind::PrivacyRequest, id)? else { return Ok(()) };
     let mut content = document.json();
     if let Some(object) = content.as_object_mut() {
-        for name in ["customer_id", "email", "phone", "details"] {
+        for name in ["customer_id", "anonymous_id", "email", "phone", "details"] {
             object.insert(name.to_owned(), Json::Null);
         }
         let steps = object.get_mut("history").and_then(Json::as_array_mut);

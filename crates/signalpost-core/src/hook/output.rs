@@ -72,6 +72,8 @@ pub struct PrivacyRequest {
     pub id: Option<Box<str>>,
     /// Whose data.
     pub customer_id: Option<Box<str>>,
+    /// The device it is about, when it is nobody's.
+    pub anonymous_id: Option<Box<str>>,
     /// Their address.
     pub email: Option<Box<str>>,
     /// Their number.
@@ -235,6 +237,7 @@ impl PrivacyTemplate {
             kind: self.kind,
             id: text(scope.id),
             customer_id: said(&self.customer_id)?,
+            anonymous_id: None,
             email: said(&self.email)?,
             phone: said(&self.phone)?,
             details: facts(&self.details, scope)?,

@@ -28,7 +28,7 @@ pub(super) const PURCHASES: &[&str] = &["purchase", "order_completed"];
 pub(super) const CART: &[&str] =
     &["add_to_cart", "product_added", "remove_from_cart", "product_removed", "purchase", "order_completed"];
 /// The event type that refuses e-mail.
-pub(super) const UNSUBSCRIBE: &str = "unsubscribe";
+pub const UNSUBSCRIBE: &str = "unsubscribe";
 /// The purpose that mails go out for.
 const EMAIL: &str = "email";
 /// The event type that says yes or no to purposes: its properties.

@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use signalpost_core::hook::{PrivacyKind, PrivacyRequest};
-use signalpost_core::id::ProfileKey;
+use signalpost_core::id::{AnonymousId, ProfileKey};
 use signalpost_core::value::Map;
 
-use super::{Answer, json as answer, ok, profiles, read};
+use super::{Answer, json as answer, ok, profiles, read, timeline};
 use crate::app::App;
 use crate::privacy::{self, Status, Step, StepError, erasure};
 use crate::problem::Problem;
@@ -78,6 +78,7 @@ pub async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
         kind,
         id: None,
         customer_id: said("customer_id", wanted.customer_id)?,
+        anonymous_id: None,
         email: said("email", wanted.email)?,
         phone: said("phone", wanted.phone)?,
         details: Map::default(),
@@ -163,14 +164,15 @@ pub async fn update(
         return Err(conflict("only an erasure is carried out; see POST /api/privacy/export for an export"));
     }
     let customer_id = named(customer_id)?;
-    approve(&app, &id, &customer_id, &said.note, &key_id).await
+    approve(&app, &id, (&customer_id, None), &said.note, &key_id).await
 }
 
-/// Has an erasure carried out.
-async fn approve(app: &App, id: &str, customer_id: &str, note: &str, by: &str) -> Answer {
+/// Has an erasure carried out: of a person, or of a device in the name of one.
+async fn approve(app: &App, id: &str, whom: (&str, Option<&str>), note: &str, by: &str) -> Answer {
+    let (customer_id, device) = whom;
     let step = Step { status: Status::Approved, note, by, customer_id: Some(customer_id) };
     let request = take_step(app, id, step)?;
-    erasure::ask(app, customer_id, id).await?;
+    erasure::ask(app, customer_id, device, id).await?;
     Ok(answer(StatusCode::ACCEPTED, &request))
 }
 
@@ -204,45 +206,80 @@ fn take_step(app: &App, id: &str, step: Step<'_>) -> Result<Json, Problem> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Whom {
-    customer_id: String,
+    customer_id: Option<String>,
+    anonymous_id: Option<String>,
+}
+
+impl Whom {
+    /// The profile that is meant. A device that is somebody's is no profile of its
+    /// own.
+    fn key(&self, app: &App) -> Result<ProfileKey, Problem> {
+        let Some(device) = &self.anonymous_id else {
+            return Ok(ProfileKey::Customer(named(self.customer_id.as_deref())?.as_str().into()));
+        };
+        let device = device.trim();
+        if self.customer_id.is_some() || device.is_empty() {
+            return Err(Problem::invalid(
+                "anonymous_id",
+                "say customer_id, or the anonymous_id of a device that is nobody's",
+            ));
+        }
+        if device.len() > TEXT_BYTES_MAX {
+            return Err(too_long("anonymous_id"));
+        }
+        let key = ProfileKey::Anonymous(device.into());
+        match timeline::owner(app, key)? {
+            ProfileKey::Customer(_) => Err(conflict(
+                "the device is somebody's: say their customer_id, which GET /api/profiles/{anonymous_id} tells",
+            )),
+            key => Ok(key),
+        }
+    }
 }
 
 /// Erases what is known of a person, for good: takes a request down and approves
 /// it. Profile, timeline, memberships, deliveries, mails and the lake's rows go, and
 /// with them what devices did that are the person's. Whoever comes back is a
-/// stranger. Memberships end with the cause `erasure`.
+/// stranger. Memberships end with the cause `erasure`. A device that is nobody's is
+/// erased by its anonymous_id.
 ///
 /// # Errors
-/// 422 for a customer_id that is none.
-#[utoipa::path(post, path = "/api/privacy/erase", tag = "privacy", operation_id = "erasePerson", request_body(content = Object, description = "{customer_id}"), responses((status = 202, description = "The request; it is done in some seconds"), (status = 422)))]
+/// 409 for a device that is somebody's, 422 for a customer_id that is none.
+#[utoipa::path(post, path = "/api/privacy/erase", tag = "privacy", operation_id = "erasePerson", request_body(content = Object, description = "{customer_id} or {anonymous_id}"), responses((status = 202, description = "The request; it is done in some seconds"), (status = 409, description = "The device is somebody's"), (status = 422)))]
 pub async fn erase(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
     let key_id = auth::require(&app, &headers, "privacy:write")?.id.clone();
-    let Whom { customer_id } = read(&body)?;
-    let customer_id = named(Some(&customer_id))?;
+    let (customer_id, anonymous_id) = match read::<Whom>(&body)?.key(&app)? {
+        ProfileKey::Customer(id) => (Some(id), None),
+        ProfileKey::Anonymous(id) => (None, Some(id)),
+    };
     let request = PrivacyRequest {
         kind: PrivacyKind::Erase,
         id: None,
-        customer_id: Some(customer_id.as_str().into()),
+        customer_id: customer_id.as_ref().map(|id| id.as_str().into()),
+        anonymous_id: anonymous_id.as_ref().map(|id| id.as_str().into()),
         email: None,
         phone: None,
         details: Map::default(),
     };
     let taken = privacy::take_down(&app.documents, &request, &key_id, app.clock.now())?;
     let id = taken.get("id").and_then(Json::as_str).unwrap_or_default();
-    approve(&app, id, &customer_id, "", &key_id).await
+    let customer_id = customer_id.map_or_else(|| erasure::nobody(id), |id| id.to_string());
+    let device = anonymous_id.as_ref().map(AnonymousId::as_str);
+    approve(&app, id, (&customer_id, device), "", &key_id).await
 }
 
 /// Hands out what is known of a person: profile, events, memberships, deliveries.
 ///
 /// # Errors
 /// 404 for somebody of whom nothing is known, 422 for a customer_id that is none.
-#[utoipa::path(post, path = "/api/privacy/export", tag = "privacy", operation_id = "exportPerson", request_body(content = Object, description = "{customer_id}"), responses((status = 200, description = "{customer_id, made_at, profile, events, memberships, deliveries}"), (status = 404), (status = 422)))]
+#[utoipa::path(post, path = "/api/privacy/export", tag = "privacy", operation_id = "exportPerson", request_body(content = Object, description = "{customer_id} or {anonymous_id}"), responses((status = 200, description = "{customer_id, anonymous_id, made_at, profile, events, memberships, deliveries}"), (status = 404), (status = 409, description = "The device is somebody's"), (status = 422)))]
 pub async fn export(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
     auth::require(&app, &headers, "privacy:read")?;
-    let Whom { customer_id } = read(&body)?;
-    let id = named(Some(&customer_id))?;
-    let found = tokio::task::spawn_blocking(move || privacy::export::of(&app, &id))
+    let whom: Whom = read(&body)?;
+    let key = whom.key(&app)?;
+    let found = tokio::task::spawn_blocking(move || privacy::export::of(&app, &key))
         .await
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))??;
-    found.map(|found| ok(&found)).ok_or_else(|| Problem::not_found("person", &customer_id))
+    let name = whom.customer_id.or(whom.anonymous_id).unwrap_or_default();
+    found.map(|found| ok(&found)).ok_or_else(|| Problem::not_found("person", &name))
 }

@@ -49,7 +49,7 @@ pub async fn get_timeline(
 }
 
 /// Whose timeline it is: a linked device's is the person's.
-fn owner(app: &App, key: ProfileKey) -> Result<ProfileKey, Problem> {
+pub(super) fn owner(app: &App, key: ProfileKey) -> Result<ProfileKey, Problem> {
     let ProfileKey::Anonymous(anonymous) = &key else { return Ok(key) };
     match app.store.get(Table::Forwards, anonymous.as_str().as_bytes())? {
         Some(bytes) => Ok(ProfileKey::Customer(state::decode(Table::Forwards, &bytes)?)),

@@ -51,10 +51,23 @@ pub enum Command {
 
 /// Who it is about.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub struct Whom {
     /// The person.
     #[arg(long)]
-    customer_id: String,
+    customer_id: Option<String>,
+    /// A device that is nobody's.
+    #[arg(long)]
+    anonymous_id: Option<String>,
+}
+
+impl Whom {
+    fn body(&self) -> serde_json::Value {
+        match (&self.customer_id, &self.anonymous_id) {
+            (Some(id), _) => json!({"customer_id": id}),
+            (None, id) => json!({"anonymous_id": id}),
+        }
+    }
 }
 
 /// A request.
@@ -119,13 +132,11 @@ pub async fn run(command: Command, client: &Client, json: bool) -> anyhow::Resul
             let body = json!({"status": status.as_str(), "note": note, "customer_id": customer_id});
             output::object(&client.ask(Method::PATCH, &path, Some(&body)).await?.ok()?, json);
         }
-        Command::Erase(Whom { customer_id }) => {
-            let body = json!({"customer_id": customer_id});
-            output::object(&client.post("/api/privacy/erase", &body).await?, json);
+        Command::Erase(whom) => {
+            output::object(&client.post("/api/privacy/erase", &whom.body()).await?, json);
         }
-        Command::Export(Whom { customer_id }) => {
-            let body = json!({"customer_id": customer_id});
-            output::object(&client.post("/api/privacy/export", &body).await?, true);
+        Command::Export(whom) => {
+            output::object(&client.post("/api/privacy/export", &whom.body()).await?, true);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -13,15 +13,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value as Json;
+use signalpost_core::clean::IMPORTED;
 use signalpost_core::event::Event;
 use signalpost_core::id::{CustomerId, ProfileKey};
+use signalpost_core::profile::fold::UNSUBSCRIBE;
 use signalpost_core::time::Timestamp;
+use signalpost_core::value::{Map, Value};
 use signalpost_lake::Subject;
 
 use super::{ROWS, Status, each_row};
 use crate::app::App;
 use crate::deliver::{self, DeliveryRecord};
-use crate::log::writer::{Submission, SubmitError};
+use crate::log::dedup::{Identity, event_identity};
+use crate::log::writer::{Incoming, Submission, SubmitError};
 use crate::log::{Body, Log, QuarantineId, Reach};
 use crate::state::{self, Batch, Store, Table};
 use crate::worker::{self, DerivedRow, Erasure, delivery_log_key, erasure_key, outbox_key};
@@ -36,16 +40,50 @@ const TOGETHER: usize = 16;
 /// Where refused events say who it was.
 const NAMES: [&str; 4] = ["customer_id", "userId", "anonymous_id", "anonymousId"];
 
-/// Puts on the log that somebody is to be forgotten.
+/// Puts on the log that somebody is to be forgotten. A `device` that is nobody's
+/// becomes theirs first, so that it is forgotten as a person's devices are.
 ///
 /// # Errors
 /// When it cannot be made durable.
-pub async fn ask(app: &App, customer_id: &str, request: &str) -> Result<(), SubmitError> {
+pub async fn ask(
+    app: &App,
+    customer_id: &str,
+    device: Option<&str>,
+    request: &str,
+) -> Result<(), SubmitError> {
     let customer_id = CustomerId::from(customer_id);
     let partition = ProfileKey::Customer(customer_id.clone()).partition(app.log.partitions());
-    let body = Body::Erase { customer_id, request: request.into() };
-    app.writer.submit(Submission { records: vec![(partition, body)], ..Submission::default() }).await?;
+    let events =
+        device.map(|device| link(device, &customer_id, request, app.clock.now())).into_iter().collect();
+    let records = vec![(partition, Body::Erase { customer_id, request: request.into() })];
+    app.writer.submit(Submission { events, records, ..Submission::default() }).await?;
     Ok(())
+}
+
+/// The person that a device becomes so that it can be forgotten.
+pub fn nobody(request: &str) -> String {
+    format!("erasure:{request}")
+}
+
+/// The event that makes a device somebody's: history, and a refusal of mail, so
+/// that nothing begins because of it.
+fn link(device: &str, customer_id: &CustomerId, request: &str, now: Timestamp) -> Incoming {
+    let event_id = nobody(request);
+    let event = Event {
+        event_id: event_id.as_str().into(),
+        event_type: UNSUBSCRIBE.into(),
+        customer_id: Some(customer_id.clone()),
+        anonymous_id: Some(device.into()),
+        timestamp: now,
+        received_at: now,
+        product_id: None,
+        properties: Map::new(),
+        traits: Map::new(),
+        context: vec![(IMPORTED.into(), Value::Bool(true))],
+        source: "privacy".into(),
+    };
+    let identity = Identity { event_id: Some(event_identity(&event_id)), content: None, timestamp: now };
+    Incoming { event: Arc::new(event), identity, encoded: None }
 }
 
 /// Carries erasures out for as long as the program runs.
@@ -76,12 +114,12 @@ async fn ask_again(app: &App) -> anyhow::Result<()> {
     let known: Vec<Box<str>> = under_way(app)?.into_iter().map(|(.., erasure)| erasure.request).collect();
     for document in app.documents.list(documents::Kind::PrivacyRequest)? {
         let content = document.json();
-        let customer_id = content.get("customer_id").and_then(Json::as_str);
-        if let Some(customer_id) = customer_id
+        let said = |name: &str| content.get(name).and_then(Json::as_str);
+        if let Some(customer_id) = said("customer_id")
             && super::status_of(&content) == Status::Approved
             && !known.iter().any(|request| **request == *document.name)
         {
-            ask(app, customer_id, &document.name).await?;
+            ask(app, customer_id, said("anonymous_id"), &document.name).await?;
         }
     }
     Ok(())

@@ -14,26 +14,31 @@ use crate::problem::Problem;
 use crate::state::{self, Table};
 use crate::worker::{ChangeRow, history_prefix, read_timeline};
 
-/// All that is known of a person: profile, events, changes of membership,
-/// deliveries. `None` when nothing is. Reads the disk.
+/// All that is known of a person, or of a device that is nobody's: profile,
+/// events, changes of membership, deliveries. `None` when nothing is. Reads the
+/// disk.
 ///
 /// # Errors
 /// When the store fails.
-pub fn of(app: &App, customer_id: &str) -> Result<Option<Json>, Problem> {
-    let key = ProfileKey::Customer(customer_id.into());
-    let profile = profiles::load_key(app, &key)?;
+pub fn of(app: &App, key: &ProfileKey) -> Result<Option<Json>, Problem> {
+    let profile = profiles::load_key(app, key)?;
     let events: Vec<Json> =
-        read_timeline(&*app.store, &key)?.iter().map(|(_, event)| whole_event(event)).collect();
-    let deliveries = deliveries(app, &key)?;
+        read_timeline(&*app.store, key)?.iter().map(|(_, event)| whole_event(event)).collect();
+    let deliveries = deliveries(app, key)?;
     if profile.is_none() && events.is_empty() && deliveries.is_empty() {
         return Ok(None);
     }
+    let (customer_id, anonymous_id) = match key {
+        ProfileKey::Customer(id) => (Some(id.as_str()), None),
+        ProfileKey::Anonymous(id) => (None, Some(id.as_str())),
+    };
     Ok(Some(json!({
         "customer_id": customer_id,
+        "anonymous_id": anonymous_id,
         "made_at": app.clock.now().to_string(),
         "profile": profile.map(|profile| profiles::description(app, &profile)),
         "events": events,
-        "memberships": memberships(app, &key)?,
+        "memberships": memberships(app, key)?,
         "deliveries": deliveries,
     })))
 }

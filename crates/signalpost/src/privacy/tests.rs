@@ -20,6 +20,7 @@ fn request(id: &str) -> PrivacyRequest {
         kind: PrivacyKind::Erase,
         id: Some(id.into()),
         customer_id: Some("C1".into()),
+        anonymous_id: None,
         email: None,
         phone: None,
         details: Map::default(),

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::support::{Server, eventually, pause};
+use crate::support::{Server, encode, eventually, pause, within};
 
 /// The reserve the program is told to keep.
 const RESERVE: u64 = 60 << 20;
@@ -119,4 +120,68 @@ fn a_full_disk_refuses_and_loses_nothing() {
     });
     assert_eq!(server.members("Viewers"), ["C1"]);
     eprintln!("{} events over {} fillings of the disk", sent.len(), 4);
+}
+
+/// Bytes that cannot be packed, as text: those of a number, the same each time.
+fn noise(seed: u64, length: usize) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        text.push_str(&format!("{state:016x}"));
+    }
+    text
+}
+
+#[test]
+fn an_erasure_that_meets_a_full_disk_is_carried_out_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount("400m") else { return };
+    let data = disk.path().join("data");
+    let reserve = 4 << 20;
+    let settings = [("SIGNALPOST_MIN_FREE_BYTES", reserve.to_string())];
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut server = Server::on(&data, &settings);
+    server.define("Viewers", "IF event_type = 'view' THEN assign to 'Viewers'");
+    for round in 0..4_u64 {
+        let events: Vec<Json> = (0..600)
+            .map(|number| {
+                let seed = round * 600 + number;
+                let note = noise(seed, 8_000);
+                json!({"event_id": format!("e{seed}"), "event_type": "view", "customer_id": format!("C{}", seed % 6), "properties": {"note": note}})
+            })
+            .collect();
+        server.accept(&Json::from(events));
+    }
+    server.settle();
+    eventually("all are in the lake", || (server.cell("SELECT count(*) FROM events") == 2_400).then_some(()));
+    // Longer than the lake takes until its next commit.
+    pause(6_000);
+    // Room for the order to erase, none for the lake's files without the person.
+    let filler = disk.fill("filler", reserve + (1 << 20));
+    let made = server.post("/api/privacy/erase", &json!({"customer_id": "C3"})).expect(202);
+    let id = made["id"].as_str().unwrap().to_owned();
+    let status = |server: &Server| {
+        server.get(&format!("/api/privacy/requests/{}", encode(&id))).expect(200)["status"].clone()
+    };
+    let more = disk.fill("more", 0);
+    pause(12_000);
+    assert_eq!(status(&server), "approved", "{} bytes free", disk.free());
+    server.get("/healthz").expect(200);
+    assert_eq!(server.members("Viewers").len(), 5, "the others can be read");
+    std::fs::remove_file(more).unwrap();
+    std::fs::remove_file(filler).unwrap();
+    let before = disk.free();
+    within(Duration::from_secs(60), "the erasure is through", || (status(&server) == "done").then_some(()));
+    let left = |server: &Server| server.cell("SELECT count(*) FROM events_all");
+    assert_eq!(
+        (left(&server), server.cell("SELECT count(*) FROM events_all WHERE customer_id = 'C3'")),
+        (json!(2_000), json!(0))
+    );
+    eprintln!("{before} bytes free before, {} after", disk.free());
+    server.kill();
+    let server = Server::on(&data, &settings);
+    server.settle();
+    assert_eq!((left(&server), server.members("Viewers").len()), (json!(2_000), 5));
 }

@@ -179,6 +179,42 @@ fn an_erasure_is_approved_by_name_and_not_called_done_before_it_is() {
 }
 
 #[test]
+fn a_device_that_is_nobodys_is_handed_out_and_erased_by_its_own_id() {
+    let server = two_people();
+    let device = json!({"anonymous_id": "cyd-phone"});
+    server.accept(&json!([
+        {"event_id": "e5", "event_type": "product_view", "anonymous_id": "cyd-phone", "traits": {"email": "cyd@example.com"}},
+        {"event_id": "e6", "event_type": "app_open", "anonymous_id": "cyd-phone"},
+    ]));
+    server.settle();
+    let known = server.post("/api/privacy/export", &device).expect(200);
+    assert_eq!((&known["anonymous_id"], &known["customer_id"]), (&json!("cyd-phone"), &Json::Null));
+    assert_eq!(known["events"].as_array().unwrap().len(), 2);
+    assert!(all_that_is_told(&server).contains("cyd"));
+    let sent = || server.get("/api/stats").expect(200)["deliveries"]["sent"].clone();
+    let before = sent();
+    assert_eq!(before, 2);
+    let others = |text: &str| text.contains("ada@example.com") && text.contains("bob@example.com");
+    let asked = server.post("/api/privacy/erase", &device).expect(202);
+    await_done(&server, asked["id"].as_str().unwrap());
+    let told = all_that_is_told(&server);
+    assert!(!told.contains("cyd") && !told.contains("erasure:"), "{told}");
+    assert!(others(&told), "{told}");
+    assert_eq!(sent(), before, "nobody is written to because of it");
+    assert_eq!(server.get("/api/inbox").expect(200)["messages"].as_array().unwrap().len(), 2);
+    server.post("/api/privacy/export", &device).problem(404, "not_found");
+    // Whoever comes back is a stranger.
+    server.accept(&json!({"event_type": "app_open", "anonymous_id": "cyd-phone"}));
+    server.settle();
+    assert_eq!(server.get("/api/profiles/anonymous:cyd-phone").expect(200)["timeline_total"], 1);
+
+    server.post("/api/privacy/erase", &json!({"anonymous_id": "ada-phone"})).problem(409, "conflict");
+    for wrong in [json!({}), json!({"anonymous_id": " "}), json!({"anonymous_id": "x", "customer_id": "y"})] {
+        server.post("/api/privacy/erase", &wrong).problem(422, "invalid");
+    }
+}
+
+#[test]
 fn all_that_is_known_of_a_person_is_handed_out() {
     let server = two_people();
     let known = server.post("/api/privacy/export", &json!({"customer_id": "ada"})).expect(200);
@@ -198,6 +234,6 @@ fn all_that_is_known_of_a_person_is_handed_out() {
 
 #[test]
 fn the_examples_of_the_page_run_as_printed() {
-    let said = run_examples("privacy.md", 4);
+    let said = run_examples("privacy.md", 5);
     assert!(said.contains("status: done"), "{said}");
 }
