@@ -20,7 +20,7 @@ import time
 import urllib.request
 
 # The admin key that `backfill` gave the folder; of another folder, its own.
-KEY = os.environ.get("SIGNALPOST_KEY", "backfill-bench")
+KEY = os.environ.get("SIGNALPOST_KEY", "bench-admin")
 TIMES = 7
 # What is previewed, and the same for DuckDB.
 SEGMENTS = {

@@ -15,19 +15,15 @@
 #![expect(clippy::cast_precision_loss, reason = "a rate needs no last digit")]
 #![expect(clippy::indexing_slicing, reason = "in JSON what is not there is null")]
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value as Json, json};
-use signalpost::bench::{self, Clocks, Load, Target, resident_bytes};
-use signalpost::cli::client::Client;
+use signalpost::bench::server::Server;
+use signalpost::bench::{self, Clocks, Load, resident_bytes};
 use signalpost::clock::{self, Clock};
 
-const ADMIN: &str = "backfill-bench";
-const WRITE: &str = "backfill-bench-write";
 const SEGMENT: &str = "Views a lot";
 const RULE: &str = "IF done product_view at least 25 times in the last 30 days THEN assign to 'Views a lot'";
 /// Events of each profile; chance makes one in six reach the count.
@@ -42,79 +38,6 @@ fn wall_micros() -> i64 {
 }
 
 const CLOCKS: Clocks = Clocks { wall_micros, instant: clock::instant };
-
-/// A server in a process of its own, which ends with it.
-struct Server {
-    child: Child,
-    /// Kept open, so that the server may go on talking.
-    _said: BufReader<ChildStdout>,
-    target: Target,
-    client: Client,
-}
-
-impl Server {
-    fn start(data: &Path) -> anyhow::Result<Self> {
-        let own = std::env::current_exe()?;
-        let program: PathBuf = own.ancestors().nth(2).context("no folder of programs")?.join("signalpost");
-        let mut child = Command::new(&program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .envs([
-                ("SIGNALPOST_ADMIN_KEY", ADMIN),
-                ("SIGNALPOST_WRITE_KEY", WRITE),
-                ("SIGNALPOST_LOG", "error"),
-            ])
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("{} cannot be started: build it first", program.display()))?;
-        let mut said = BufReader::new(child.stdout.take().context("the server has no output")?);
-        let mut line = String::new();
-        said.read_line(&mut line)?;
-        let Some((_, rest)) = line.split_once("http://") else { bail!("the server said: {line}") };
-        let address = rest.split(',').next().unwrap_or_default().trim().to_owned();
-        let target = Target { address: address.parse()?, path: "/api/events".into(), key: WRITE.into() };
-        Ok(Self {
-            child,
-            _said: said,
-            client: Client::of_server(&format!("http://{address}"), ADMIN),
-            target,
-        })
-    }
-
-    async fn lag(&self) -> anyhow::Result<u64> {
-        Ok(self.client.get("/api/stats").await?["lag"].as_u64().unwrap_or(0))
-    }
-
-    /// Waits until the workers have taken everything.
-    async fn rest(&self) -> anyhow::Result<()> {
-        while self.lag().await? > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
-    }
-
-    /// Waits until nothing more is merged, or two minutes.
-    async fn idle(&self) -> anyhow::Result<()> {
-        self.rest().await?;
-        let used = || bench::cpu_seconds(self.child.id()).unwrap_or_default();
-        for _ in 0..120 {
-            let before = used();
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            if used() - before < 0.1 {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already, which is as good.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
 
 fn load(profiles: u64, seed: u64, duration: Duration) -> Load {
     let warm_up = Duration::from_millis(500);
@@ -139,15 +62,15 @@ async fn main() -> anyhow::Result<()> {
     let own = tempfile::tempdir_in(".")?;
     let data = arguments.next().map_or_else(|| own.path().join("data"), PathBuf::from);
     let filled = data.exists();
-    let server = Server::start(&data)?;
-    while server.client.get("/readyz").await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let this = std::env::current_exe()?;
+    let program = this.ancestors().nth(2).context("no folder of programs")?.join("signalpost");
+    let server = Server::start(&program, &data, &[])?;
+    server.ready().await;
     if !filled {
         fill(&server, profiles).await?;
     }
     server.idle().await?;
-    println!("resident before: {} MiB", resident_bytes(server.child.id()).unwrap_or_default() >> 20);
+    println!("resident before: {} MiB", resident_bytes(server.pid()).unwrap_or_default() >> 20);
     let rate = whole_rate(&server, profiles).await?;
     println!("events a second with nothing else to do: {rate:.0}");
     server.idle().await?;
@@ -183,26 +106,26 @@ async fn whole_rate(server: &Server, profiles: u64) -> anyhow::Result<f64> {
 async fn backfill(server: &Server, profiles: u64, rate: f64) -> anyhow::Result<()> {
     let mut going_on = load(profiles, u64::MAX / 2, PATIENCE);
     going_on.rate = Some(rate / BATCH as f64);
-    let target = server.target.clone();
+    let (target, client) = (server.target.clone(), server.client());
     let sending = tokio::spawn(async move { bench::run(&target, &going_on, CLOCKS).await });
     tokio::time::sleep(Duration::from_secs(3)).await;
     let path = format!("/api/segments/{}", SEGMENT.replace(' ', "%20"));
     let accepted = |stats: &Json| stats["events"]["accepted"].as_u64().unwrap_or(0);
-    let before = server.client.get("/api/stats").await?;
+    let before = client.get("/api/stats").await?;
     let started = clock::instant();
-    server.client.put(&path, &json!({"rule": RULE})).await?;
+    client.put(&path, &json!({"rule": RULE})).await?;
     let mut lag_max = 0;
-    while !server.client.get(&path).await?["backfill"].is_null() {
+    while !client.get(&path).await?["backfill"].is_null() {
         anyhow::ensure!(started.elapsed() < PATIENCE, "the backfill has not come to its end");
         lag_max = lag_max.max(server.lag().await?);
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     let seconds = started.elapsed().as_secs_f64();
-    let after = server.client.get("/api/stats").await?;
+    let after = client.get("/api/stats").await?;
     sending.abort();
     println!("backfill of {profiles} profiles: {seconds:.1} s (goal: below 20 at 1,000,000)");
     let meanwhile = accepted(&after).saturating_sub(accepted(&before)) as f64 / seconds;
     println!("meanwhile {meanwhile:.0} events a second came ({rate:.0} wanted), {lag_max} waited at most");
-    println!("members now: {}", server.client.get(&path).await?["members"]);
+    println!("members now: {}", client.get(&path).await?["members"]);
     Ok(())
 }

@@ -93,7 +93,7 @@ impl Default for Settings {
             request_seconds_max: 30,
             log_days: 7,
             dedup_days: 7,
-            quarantine_days: 90,
+            quarantine_days: 0,
             data_centres: None,
             lake_commit_seconds: 5,
             segment_verify_seconds: 60,

@@ -98,13 +98,21 @@ impl Server {
         }
     }
 
+    /// How many events the workers have not taken yet.
+    ///
+    /// # Errors
+    /// When the server does not answer, or does not tell.
+    pub async fn lag(&self) -> anyhow::Result<u64> {
+        let stats = self.client().get("/api/stats").await?;
+        stats.get("lag").and_then(serde_json::Value::as_u64).context("the server tells no lag")
+    }
+
     /// Waits until the workers have taken everything.
     ///
     /// # Errors
-    /// When the server does not answer.
+    /// As [`Server::lag`].
     pub async fn rest(&self) -> anyhow::Result<()> {
-        let client = self.client();
-        while client.get("/api/stats").await?.get("lag").is_none_or(|lag| *lag != 0) {
+        while self.lag().await? > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())

@@ -126,7 +126,7 @@ fn what_was_refused_is_kept_for_the_time_that_is_set() {
             (left == wanted).then_some(())
         });
     };
-    left(&[("SIGNALPOST_QUARANTINE_DAYS", "0")], &["95", "91", "40", "0"]);
-    left(&[], &["40", "0"]);
+    left(&[], &["95", "91", "40", "0"]);
+    left(&[("SIGNALPOST_QUARANTINE_DAYS", "90")], &["40", "0"]);
     left(&[("SIGNALPOST_QUARANTINE_DAYS", "30")], &["0"]);
 }
